@@ -1,0 +1,109 @@
+"""
+All that a third party implements to serve messages from anything.
+
+Checkers need nothing of ours: they are Cred's C{ICredentialsChecker} with
+strcred's C{ICheckerFactory}. L{pop3svc.errors} says what may be raised,
+L{pop3svc.testing} holds the tests that an implementation must pass.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from twisted.internet.defer import Deferred
+from zope.interface import Attribute, Interface
+
+if TYPE_CHECKING:
+    from .limits import Limits
+    from .snapshot import Snapshot
+
+
+class IMessageReader(Interface):
+    """One message, opened."""
+
+    def read(octets: int) -> Deferred[bytes]:
+        """
+        The next octets as stored: with LF or CRLF, cut anywhere.
+
+        @param octets: how many at the most.
+        @return: 1 to C{octets} octets, or none at the end of the message.
+        """
+
+    def close() -> None:
+        """Let go of it. Called once, on every path; does not block or raise."""
+
+
+class IMaildrop(Interface):
+    """
+    The avatar: one user's maildrop, opened and locked for one session.
+
+    Deletion marks belong to the session; a store hears of them once.
+    Message-numbers start with 1, everywhere.
+    """
+
+    messages: Snapshot = Attribute(
+        "The L{pop3svc.snapshot.Snapshot}, which does not change while the session lives."
+    )
+
+    def openMessage(number: int) -> Deferred[IMessageReader]:
+        """
+        @param number: the message-number, 1 to C{len(messages)}.
+        @return: fails with L{pop3svc.errors.MessageVanished} when the message
+            is no longer there.
+        """
+
+    def remove(numbers: Sequence[int]) -> Deferred[Sequence[int]]:
+        """
+        Remove messages for good, so that a crash after the answer brings none
+        back. Called at most once, in UPDATE (RFC 1939 section 6).
+
+        @param numbers: the message-numbers to remove, ascending.
+        @return: the numbers that could not be removed; a message that is
+            gone already counts as removed.
+        """
+
+    def close() -> Deferred[None]:
+        """
+        Free the lock. Called exactly once, after everything else, on every path.
+        """
+
+
+class IMaildropSource(Interface):
+    """Where maildrops lie."""
+
+    def openMaildrop(avatarId: bytes) -> Deferred[IMaildrop]:
+        """
+        Open and lock a maildrop.
+
+        @param avatarId: what the checker said the user is.
+        @return: fails with an error of L{pop3svc.errors}; never with a listing
+            that is falsely empty or short.
+        """
+
+
+class IMaildropSourceFactory(Interface):
+    """
+    A kind of store, for C{--maildrop KIND:ARGUMENTS}.
+
+    Provide it together with C{twisted.plugin.IPlugin} from a module of the
+    package C{twisted.plugins}.
+    """
+
+    kind: str = Attribute("The word before the colon.")
+    argumentHelp: str = Attribute("The shape of the arguments and what they mean, for the help.")
+
+    def makeSource(argumentText: str) -> IMaildropSource:
+        """
+        @param argumentText: what stands behind C{KIND:}.
+        @raise pop3svc.errors.SettingError: with a sentence that says what to write.
+        """
+
+
+class ILimited(Interface):
+    """
+    A source or a checker that keeps to the service's limits provides this too.
+    """
+
+    def useLimits(limits: Limits) -> None:
+        """Called before the first connection, and again when limits are reloaded."""

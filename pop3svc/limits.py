@@ -1,0 +1,148 @@
+"""
+Every number that bounds what a peer can send, hold, open or repeat.
+
+A limit's unit stands in its name, its default and its reason beside it.
+C{--limit idle-seconds=900} and the table C{[limits]} of the configuration
+file set the field C{idleSeconds}; C{--help-limits} prints them all.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field, fields
+from difflib import get_close_matches
+from typing import Any
+
+
+def limit(default: int, reason: str, least: int = 1) -> Any:
+    """
+    A field of L{Limits}.
+
+    @param default: the value when nothing else is said.
+    @param reason: one sentence for C{--help-limits}: why this number.
+    @param least: the smallest value that makes sense.
+    """
+    return field(default=default, metadata={"reason": reason, "least": least})
+
+
+@dataclass(frozen=True)
+class Limits:
+    """The bounds of one service; frozen, so that a reload swaps them whole."""
+
+    commandOctets: int = limit(
+        1024,
+        "A command line with its line end; RFC 2449 section 4 asks for 255 at least,"
+        " and tokens come as passwords.",
+        least=255,
+    )
+    saslLineOctets: int = limit(
+        88 * 1024,
+        "A line of a SASL exchange with its line end: a token of 64 KiB in base64.",
+        least=1024,
+    )
+    skippedOctets: int = limit(
+        8 * 1024,
+        "How much of an over-long line is skipped in search of its end before"
+        " the connection is closed.",
+    )
+    bufferedOctets: int = limit(
+        256 * 1024,
+        "What one connection may hold of our memory, unread answers and unread commands together.",
+        least=160 * 1024,
+    )
+    handshakeSeconds: int = limit(30, "A TLS handshake, from its start to its end.")
+    loginSeconds: int = limit(
+        60, "From the connection to the login; neither octets nor commands renew it."
+    )
+    idleSeconds: int = limit(
+        600,
+        "Silence in TRANSACTION; RFC 1939 section 3 asks for ten minutes at least.",
+    )
+    writeStallSeconds: int = limit(120, "A peer that takes none of the octets waiting for it.")
+    closeSeconds: int = limit(
+        5, "From our last octet to the peer's goodbye; then the connection is cut."
+    )
+    badCommandsBeforeLogin: int = limit(
+        3, "Whoever does not speak POP3 before login is no mail program."
+    )
+    badCommandsInARow: int = limit(20, "After login: a client that has lost its way.")
+    loginAttempts: int = limit(5, "Refused logins on one connection.")
+    hashThreads: int = limit(
+        2, "Passwords checked at once: each costs a core, and argon2 64 MiB, for a while."
+    )
+    hashQueue: int = limit(
+        64, "Password checks that wait for a thread; one more is told to come back later."
+    )
+    storeThreads: int = limit(8, "Reads, scans and removals of maildrops at once.")
+    storeQueue: int = limit(
+        4096, "Store operations that wait for a thread; one more is told to come back later."
+    )
+    rememberedSeconds: int = limit(
+        60,
+        "How long a good password is remembered by a keyed digest, so that"
+        " pollers do not pay for its hash each time.",
+        least=0,
+    )
+    rememberedLogins: int = limit(10_000, "How many good passwords are remembered at once.")
+    maildropMessages: int = limit(
+        1_000_000, "Messages in one maildrop; a larger one is refused, never cut short."
+    )
+    rememberedMessages: int = limit(
+        1_000_000,
+        "Messages whose size is remembered between sessions, over all maildrops.",
+        least=0,
+    )
+    drainSeconds: int = limit(30, "How long sessions may go on after SIGTERM.", least=0)
+
+    @classmethod
+    def parse(cls, settings: Iterable[str]) -> Limits:
+        """
+        The defaults, changed by settings from the command line.
+
+        @param settings: texts of the shape C{idle-seconds=900}.
+        @raise ValueError: with one sentence that says what to write.
+        """
+        values: dict[str, int] = {}
+        for text in settings:
+            name, separator, number = text.partition("=")
+            if not separator:
+                raise ValueError(f"a limit is written NAME=NUMBER, not {text!r}")
+            values.update(cls.setting(name.strip(), number.strip()))
+        return cls(**values)
+
+    @classmethod
+    def setting(cls, name: str, number: str | int) -> dict[str, int]:
+        """
+        One limit by its name on the command line.
+
+        @param name: for example C{idle-seconds}.
+        @param number: a whole number, as text or as C{int}.
+        @return: the field's name and value, to build L{Limits} with.
+        @raise ValueError: an unknown name or an unfit number, with a sentence.
+        """
+        known = {optionName(each.name): each for each in fields(cls)}
+        if name not in known:
+            near = get_close_matches(name, known, n=1)
+            hint = f"; did you mean {near[0]}?" if near else "; --help-limits lists them"
+            raise ValueError(f"there is no limit {name!r}{hint}")
+        if isinstance(number, bool) or not re.fullmatch(r"[0-9]{1,12}", str(number), re.ASCII):
+            raise ValueError(f"limit {name} takes a whole number, not {number!r}")
+        value, least = int(number), known[name].metadata["least"]
+        if value < least:
+            raise ValueError(f"limit {name} is {least} at the least, not {value}")
+        return {known[name].name: value}
+
+    @classmethod
+    def describe(cls) -> str:
+        """Each limit's name, default and reason, for C{--help-limits}."""
+        rows = [
+            f"  {optionName(each.name)}={each.default}\n      {each.metadata['reason']}"
+            for each in fields(cls)
+        ]
+        return "\n".join(rows)
+
+
+def optionName(fieldName: str) -> str:
+    """C{idleSeconds} as it is written in settings: C{idle-seconds}."""
+    return re.sub(r"[A-Z]+", lambda capital: "-" + capital.group().lower(), fieldName)
