@@ -1,0 +1,211 @@
+"""
+Octets on their way to a peer, under backpressure.
+
+An L{Outlet} knows whether the transport's buffer is full; L{sendMessage} and
+L{sendListing} go on only while it is not, so that a peer that does not read
+holds a block or two of ours and no more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IDelayedCall, IPushProducer, IReactorTime
+from zope.interface import Interface, implementer
+
+from .core.stuffing import Stuffing
+from .interfaces import IMessageReader
+from .limits import Limits
+from .progress import octetsAcknowledged
+
+# What a transport may hold of its own accord: it asks for a pause above 64 KiB
+# of output, and reads up to 64 KiB of input at once.
+_TRANSPORT_OCTETS = 128 * 1024
+
+# How often a stalled peer is looked at within the time it has.
+_LOOKS = 8
+
+
+class OutletClosed(Exception):
+    """Nothing can be written: the connection is lost, or is being closed."""
+
+
+class IOutletListener(Interface):
+    """Who wants to hear how an outlet fares."""
+
+    def outletChanged() -> None:
+        """It is congested, or no longer so."""
+
+    def outletStalled() -> None:
+        """The peer has taken nothing of a full buffer for C{writeStallSeconds}."""
+
+
+@implementer(IPushProducer)
+class Outlet:
+    """
+    The way out of one connection: it is registered as the transport's producer
+    and hears from it when the buffer fills and when it is empty again.
+
+    @ivar congested: the buffer is full; write no more than what is begun.
+    @ivar block: how much to read from a store before it is written.
+    @ivar octets: how many were written.
+    """
+
+    def __init__(
+        self,
+        transport: Any,
+        clock: IReactorTime,
+        limits: Limits,
+        listener: IOutletListener,
+    ) -> None:
+        self.congested = False
+        # Stuffing at most doubles a block.
+        self.block = (limits.bufferedOctets - _TRANSPORT_OCTETS) // 2
+        self.octets = 0
+        self._transport = transport
+        self._clock = clock
+        self._limits = limits
+        self._listener = listener
+        self._waiting: Deferred[None] | None = None
+        self._look: IDelayedCall | None = None
+        self._shut = False
+
+    def write(self, octets: bytes) -> None:
+        """@raise OutletClosed: the outlet is closed."""
+        if self._shut:
+            raise OutletClosed
+        self.octets += len(octets)
+        self._transport.write(octets)
+
+    async def drained(self) -> None:
+        """
+        Wait until there is room for more.
+
+        @raise OutletClosed: the outlet is closed.
+        """
+        if self.congested and not self._shut:
+            self._waiting = Deferred()
+            await self._waiting
+        if self._shut:
+            raise OutletClosed
+
+    def close(self) -> None:
+        """
+        End the connection when all is written that has been given to the
+        transport, or when the peer takes nothing of it any more. TLS alone would
+        wait for the peer's goodbye without end.
+        """
+        self.lost()
+        self._transport.unregisterProducer()
+        self._transport.loseConnection()
+        patience = max(1, self._limits.writeStallSeconds // self._limits.closeSeconds)
+        self._watch(self._limits.closeSeconds, 1, self._transport.abortConnection, patience)
+
+    def lost(self) -> None:
+        """Nothing can be written any more; whoever waits for room hears of it."""
+        self._shut = True
+        self._goOn()
+
+    # IPushProducer, called by the transport.
+
+    def pauseProducing(self) -> None:
+        """The buffer is full."""
+        self.congested = True
+        if self._look is None:
+            seconds = self._limits.writeStallSeconds / _LOOKS
+            self._watch(seconds, _LOOKS, self._listener.outletStalled)
+        self._listener.outletChanged()
+
+    def resumeProducing(self) -> None:
+        """The buffer is empty."""
+        self.congested = False
+        self._goOn()
+        self._listener.outletChanged()
+
+    def stopProducing(self) -> None:
+        """The transport is lost; the protocol hears of it from connectionLost."""
+
+    def _goOn(self) -> None:
+        if self._look is not None:
+            self._look.cancel()
+            self._look = None
+        waiting, self._waiting = self._waiting, None
+        if waiting is not None:
+            waiting.callback(None)
+
+    def _watch(
+        self,
+        seconds: float,
+        looksInVain: int,
+        giveUp: Callable[[], None],
+        looksInAll: int | None = None,
+    ) -> None:
+        """
+        Look now and then whether the peer takes anything.
+
+        @param seconds: from one look to the next.
+        @param looksInVain: after so many in a row C{giveUp} is called.
+        @param looksInAll: and after so many at the latest.
+        """
+        before = octetsAcknowledged(self._transport)
+        inVain = looks = 0
+
+        def look() -> None:
+            nonlocal before, inVain, looks
+            self._look = None
+            now = octetsAcknowledged(self._transport)
+            inVain = inVain + 1 if now == before else 0
+            before, looks = now, looks + 1
+            if inVain == looksInVain or looks == looksInAll:
+                giveUp()
+            else:
+                self._look = self._clock.callLater(seconds, look)
+
+        self._look = self._clock.callLater(seconds, look)
+
+
+async def sendMessage(
+    reader: IMessageReader, opening: bytes, lines: int | None, outlet: Outlet
+) -> int:
+    """
+    Send a message, or its top, as a multi-line response.
+
+    A small message leaves in one write, together with its first line and its
+    termination octet.
+
+    @param opening: the first line.
+    @param lines: TOP's lines of the body; C{None} for the whole message.
+    @return: how many octets of the message were sent, without stuffing.
+    """
+    stuffing = Stuffing(lines)
+    ready = opening
+    while not stuffing.finished:
+        data = await reader.read(outlet.block)
+        if not data:
+            break
+        ready += stuffing.block(data)
+        if len(ready) >= outlet.block:
+            outlet.write(ready)
+            ready = b""
+            await outlet.drained()
+    outlet.write(ready + stuffing.end())
+    return stuffing.octets
+
+
+async def sendListing(opening: bytes, listing: bytes, outlet: Outlet) -> None:
+    """
+    Send a listing as a multi-line response.
+
+    @param listing: whole lines of digits and unique-ids, none of which begins
+        with a dot.
+    """
+    if len(listing) <= outlet.block:
+        outlet.write(opening + listing + b".\r\n")
+        return
+    outlet.write(opening)
+    for offset in range(0, len(listing), outlet.block):
+        outlet.write(listing[offset : offset + outlet.block])
+        await outlet.drained()
+    outlet.write(b".\r\n")

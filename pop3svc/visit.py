@@ -1,0 +1,174 @@
+"""
+A visit: one user's time with a maildrop, from login to logout.
+
+Here Cred, the store and the log meet; what a client gets to see of their
+errors is decided in one place, L{refusalOf}.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any, cast
+
+from twisted.cred.error import UnauthorizedLogin
+from twisted.cred.portal import Portal
+
+from .auth.credentials import credentialsOf
+from .core.effects import PasswordClaim
+from .core.replies import Refusal
+from .errors import (
+    CheckerUnavailable,
+    MaildropBroken,
+    MaildropError,
+    MaildropInUse,
+)
+from .interfaces import IMaildrop, IMessageReader
+from .operations.audit import Audit, Subject
+from .pools import PoolFull
+from .transfer import Outlet, OutletClosed, sendMessage
+
+
+class Visit:
+    """
+    @ivar maildrop: what the realm handed out.
+    @ivar retrieved: the messages sent whole.
+    @ivar retrievedOctets: their size.
+    @ivar deleted: the messages removed.
+    """
+
+    def __init__(
+        self,
+        maildrop: IMaildrop,
+        logout: Callable[[], Awaitable[None]],
+        subject: Subject,
+        audit: Audit,
+        seconds: Callable[[], float],
+    ) -> None:
+        """@param seconds: a monotonic clock."""
+        self.maildrop = maildrop
+        self.retrieved = self.retrievedOctets = self.deleted = 0
+        self._logout: Callable[[], Awaitable[None]] | None = logout
+        self._subject = subject
+        self._audit = audit
+        self._seconds = seconds
+        self._began = seconds()
+        messages = maildrop.messages
+        audit.login(subject, len(messages), messages.totalOctets)
+
+    async def send(self, number: int, opening: bytes, lines: int | None, outlet: Outlet) -> bool:
+        """
+        Send a message, or its top.
+
+        @param opening: the first line of the reply.
+        @param lines: TOP's lines of the body; C{None} for the whole message.
+        @return: whether it is sent; what failed is in the log.
+        @raise OutletClosed: the peer is gone.
+        """
+        reader: IMessageReader | None = None
+        try:
+            reader = await self.maildrop.openMessage(number)
+            octets = await sendMessage(reader, opening, lines, outlet)
+        except OutletClosed:
+            raise
+        except (MaildropError, OSError, PoolFull) as error:
+            self._storeFault("retrieve", f"message {number}: {error}")
+            return False
+        except Exception:
+            self._audit.fault(self._subject, "retrieving a message")
+            return False
+        finally:
+            if reader is not None:
+                reader.close()
+        if lines is None:
+            self.retrieved += 1
+            self.retrievedOctets += octets
+            promised = self.maildrop.messages.octets[number - 1]
+            if octets != promised:
+                self._storeFault(
+                    "retrieve", f"message {number} has {octets} octets, {promised} were promised"
+                )
+        return True
+
+    async def commit(self, numbers: tuple[int, ...]) -> int:
+        """
+        Remove messages, and free the lock in any case.
+
+        @return: how many could not be removed.
+        """
+        try:
+            notRemoved = len(await self.maildrop.remove(numbers)) if numbers else 0
+            self.deleted = len(numbers) - notRemoved
+        finally:
+            await self._endLogout()
+        if notRemoved:
+            self._storeFault("remove", f"{notRemoved} of {len(numbers)} messages not removed")
+        return notRemoved
+
+    async def end(self, reason: str) -> None:
+        """
+        The connection is gone: free the lock if that is still to be done.
+
+        @param reason: C{quit}, or why the session ended without UPDATE.
+        """
+        await self._endLogout()
+        self._audit.logout(
+            self._subject,
+            reason,
+            retrieved=self.retrieved,
+            retrievedOctets=self.retrievedOctets,
+            deleted=self.deleted,
+            left=len(self.maildrop.messages) - self.deleted,
+            seconds=self._seconds() - self._began,
+        )
+
+    async def _endLogout(self) -> None:
+        """Log out; on every path it is called exactly once."""
+        logout, self._logout = self._logout, None
+        if logout is None:
+            return
+        try:
+            await logout()
+        except Exception:
+            self._audit.fault(self._subject, "closing a maildrop")
+
+    def _storeFault(self, operation: str, text: str) -> None:
+        self._audit.storeFault(self._subject, operation, text)
+
+
+async def beginVisit(
+    portal: Portal,
+    claim: PasswordClaim,
+    subject: Subject,
+    audit: Audit,
+    seconds: Callable[[], float],
+) -> Visit | Refusal:
+    """
+    Check a claim and open the maildrop.
+
+    @return: the visit, or why there is none; both are in the log.
+    """
+    try:
+        login = await portal.login(credentialsOf(claim), None, IMaildrop)
+    except Exception as error:
+        why = refusalOf(error)
+        audit.loginRefused(subject, why.name.lower().replace("_", "-"))
+        if isinstance(error, CheckerUnavailable | PoolFull):
+            audit.checkerFault(subject, str(error))
+        elif isinstance(error, MaildropError) and why is not Refusal.IN_USE:
+            audit.storeFault(subject, "open", str(error))
+        elif why is Refusal.TEMPORARY:
+            audit.fault(subject, "login")
+        return why
+    _, maildrop, logout = cast(tuple[Any, IMaildrop, Callable[[], Awaitable[None]]], login)
+    return Visit(maildrop, logout, subject, audit, seconds)
+
+
+def refusalOf(error: Exception) -> Refusal:
+    """What a client is told about an error; its text stays with us."""
+    if isinstance(error, UnauthorizedLogin):
+        return Refusal.WRONG
+    if isinstance(error, MaildropInUse):
+        return Refusal.IN_USE
+    if isinstance(error, MaildropBroken):
+        return Refusal.PERMANENT
+    return Refusal.TEMPORARY
