@@ -1,0 +1,167 @@
+"""
+The command line of C{twistd pop3svc}.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from twisted.cred.credentials import IUsernamePassword
+from twisted.cred.strcred import AuthOptionMixin
+from twisted.python import usage
+
+from .config import readConfig
+from .errors import SettingError
+from .limits import Limits
+
+_CHOICES = {
+    "clear-text-logins": ("loopback", "never", "always"),
+    "log-format": ("text", "json"),
+}
+_DEFAULTS = {"demo-directory": "pop3svc-demo"} | {
+    name: choices[0] for name, choices in _CHOICES.items()
+}
+_LISTS = ("pop3", "pop3s", "certificate", "private-key", "auth", "maildrop", "limit")
+
+
+class Options(usage.Options, AuthOptionMixin):
+    """
+    What the command line and the configuration file say, checked for syntax
+    alone; L{pop3svc.service} makes things of it.
+    """
+
+    synopsis = "[options]"
+    longdesc = "A POP3 service: see the README for a production example, --demo to try it."
+
+    supportedInterfaces = (IUsernamePassword,)
+
+    optFlags = [
+        ["demo", None, "Serve two classroom maildrops on loopback, ports 1100 and 1995."],
+    ]
+    optParameters = [
+        ["config", "c", None, "A TOML file of these options; the command line wins."],
+        [
+            "demo-directory",
+            None,
+            None,
+            "Where --demo keeps its maildrops. [default: ./pop3svc-demo]",
+        ],
+        [
+            "clear-text-logins",
+            None,
+            None,
+            "From where passwords are taken outside TLS: never, loopback or always."
+            " [default: loopback]",
+        ],
+        ["log-format", None, None, "How audit lines look: text or json. [default: text]"],
+    ]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.given: dict[str, list[str]] = {name: [] for name in _LISTS}
+
+    def opt_pop3(self, endpoint: str) -> None:
+        """
+        A POP3 listener, with STLS when there is a certificate: a Twisted server
+        endpoint such as tcp:110. Repeatable.
+        """
+        self.given["pop3"].append(endpoint)
+
+    def opt_pop3s(self, endpoint: str) -> None:
+        """
+        A POP3 listener inside TLS from the first octet (RFC 8314), such as
+        tcp:995. Repeatable.
+        """
+        self.given["pop3s"].append(endpoint)
+
+    def opt_certificate(self, path: str) -> None:
+        """
+        A PEM certificate chain. Repeatable, each with its --private-key: chosen
+        by the name that a client asks for.
+        """
+        self.given["certificate"].append(path)
+
+    def opt_private_key(self, path: str) -> None:
+        """
+        The PEM key of a certificate; may be left out if the certificate's file
+        holds it too. Repeatable.
+        """
+        self.given["private-key"].append(path)
+
+    def opt_auth(self, description: str) -> None:
+        """
+        A credential checker, KIND:ARGUMENTS. Repeatable: the first that knows a
+        user decides.
+        """
+        self.given["auth"].append(description)
+
+    def opt_maildrop(self, description: str) -> None:
+        """
+        Where maildrops lie, KIND:ARGUMENTS.
+        """
+        self.given["maildrop"] = [description]
+
+    def opt_limit(self, setting: str) -> None:
+        """
+        A limit, NAME=NUMBER, such as idle-seconds=900. Repeatable.
+        """
+        self.given["limit"].append(setting)
+
+    def opt_help_maildrop(self) -> None:
+        """
+        Show the kinds of maildrop.
+        """
+        from .maildrops.registry import helpText
+
+        print(helpText())
+        raise SystemExit(0)
+
+    def opt_help_limits(self) -> None:
+        """
+        Show all limits, their defaults and their reasons.
+        """
+        print(Limits.describe())
+        raise SystemExit(0)
+
+    def parseOptions(self, options: Sequence[str] | None = None) -> None:
+        """
+        @raise SystemExit: with one sentence, for whatever is wrong.
+        """
+        try:
+            super().parseOptions(options)
+            self._useConfig()
+            self._checkChoices()
+            self.limits = Limits.parse(self.given["limit"])
+        except (usage.UsageError, SettingError, ValueError) as error:
+            raise SystemExit(f"twistd pop3svc: {error}") from error
+
+    def _useConfig(self) -> None:
+        """What the file says and the command line does not."""
+        path = self["config"]
+        if path is None:
+            return
+        onCommandLine = {name for name, values in self.given.items() if values}
+        limits, self.given["limit"] = self.given["limit"], []
+        parameters = dict.fromkeys(_LISTS, True) | dict.fromkeys(_DEFAULTS, False)
+        for name, value in readConfig(path, parameters, {"demo"}):
+            if name == "demo":
+                self["demo"] = 1
+            elif name == "limit":
+                self.given["limit"].append(value)
+            elif name not in self.given:
+                if self[name] is None:
+                    self[name] = value
+            elif name not in onCommandLine:
+                self.given[name].append(value)
+        # Limits are merged one by one: the later setting of a name wins.
+        self.given["limit"] += limits
+
+    def _checkChoices(self) -> None:
+        for name, default in _DEFAULTS.items():
+            if self[name] is None:
+                self[name] = default
+        for name, choices in _CHOICES.items():
+            if self[name] not in choices:
+                raise usage.UsageError(
+                    f"--{name} is one of {', '.join(sorted(choices))}, not {self[name]!r}"
+                )

@@ -1,0 +1,185 @@
+"""
+L{pop3svc.service}: the real command, from wrong options to an orderly end.
+"""
+
+import os
+import poplib
+import signal
+import socket
+import ssl
+import subprocess
+import time
+from pathlib import Path
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from pop3svc.demo import makeCertificate
+
+from .running import ROOT, TWISTD, RunningService, freePort, runService
+
+USERS = ("--auth", "memory:karl:secret")
+MEMORY = ("--maildrop", "memory:")
+
+
+class WrongOptionTests(SynchronousTestCase):
+    """One sentence that says what to do, exit status 1, no traceback."""
+
+    def refused(self, *words: str) -> str:
+        ended = runService(*words)
+        self.assertEqual(ended.returncode, 1, ended.stderr)
+        self.assertNotIn("Traceback", ended.stdout + ended.stderr)
+        line = ended.stderr.strip()
+        self.assertEqual(line.count("\n"), 0, line)
+        self.assertTrue(line.startswith("twistd pop3svc: "), line)
+        return line.removeprefix("twistd pop3svc: ")
+
+    def test_somethingIsMissing(self) -> None:
+        port = ("--pop3", f"tcp:{freePort()}:interface=127.0.0.1")
+        self.assertEqual(
+            self.refused(*USERS, *MEMORY),
+            "no listener is given; add --pop3 tcp:110 or --pop3s tcp:995",
+        )
+        self.assertEqual(
+            self.refused(*port, *MEMORY),
+            "nobody could log in; add --auth KIND:ARGUMENTS (see --help-auth)",
+        )
+        self.assertEqual(
+            self.refused(*port, *USERS),
+            "no maildrops are given; add --maildrop maildir:/home/{user}/Maildir"
+            " (see --help-maildrop)",
+        )
+        self.assertEqual(
+            self.refused("--pop3s", "tcp:1995", *USERS, *MEMORY),
+            "--pop3s needs a certificate; add --certificate FILE",
+        )
+
+    def test_somethingIsWrong(self) -> None:
+        port = ("--pop3", "tcp:1100:interface=127.0.0.1")
+        for words, part in (
+            (["--pop3", "tcp:x", *USERS, *MEMORY], "'tcp:x' is no server endpoint"),
+            (["--pop3", "nonsense:1", *USERS, *MEMORY], "'nonsense:1' is no server endpoint"),
+            ([*port, "--auth", "magic:x", *MEMORY], "--auth magic: there is no such kind"),
+            ([*port, "--auth", "memory:x", *MEMORY], "--auth memory:"),
+            ([*port, "--auth", "passwd:/nowhere", *MEMORY], "/nowhere"),
+            ([*port, *USERS, "--maildrop", "maildr:x"], "maildir"),
+            ([*port, *USERS, "--maildrop", "maildir:/nowhere/{user}"], "/nowhere"),
+            ([*port, *USERS, "--maildrop", "maildir:/tmp/{usr}"], "{usr}"),
+            ([*port, *USERS, *MEMORY, "--certificate", "/nowhere.pem"], "cannot read /nowhere.pem"),
+            ([*port, *USERS, *MEMORY, "--private-key", "x"], "each --private-key needs its"),
+        ):
+            self.assertIn(part, self.refused(*words))
+
+    def test_missingFileOfTwistedsChecker(self) -> None:
+        """Twisted's own plugin says a line about it, too."""
+        port = ("--pop3", "tcp:1100:interface=127.0.0.1")
+        ended = runService(*port, "--auth", "file:/nowhere", *MEMORY)
+        self.assertEqual(ended.returncode, 1)
+        sentence = ended.stderr.splitlines()[-1]
+        self.assertIn("twistd pop3svc: ", sentence)
+        self.assertIn("/nowhere", sentence)
+
+    def test_portInUse(self) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as other:
+            endpoint = f"tcp:{other.getsockname()[1]}:interface=127.0.0.1"
+            self.assertEqual(
+                self.refused("--pop3", endpoint, *USERS, *MEMORY),
+                f"cannot listen on {endpoint}: Address already in use",
+            )
+
+    def test_portInUseAsADaemon(self) -> None:
+        """The terminal is left by then; twistd carries the sentence back to it."""
+        directory = os.path.abspath(self.mktemp())
+        os.mkdir(directory)
+        files = ("--rundir", directory, "--logfile", f"{directory}/log", "--pidfile", "pid")
+        with socket.create_server(("127.0.0.1", 0)) as other:
+            endpoint = f"tcp:{other.getsockname()[1]}:interface=127.0.0.1"
+            ended = subprocess.run(
+                [*TWISTD, *files, "pop3svc", "--pop3", endpoint, *USERS, *MEMORY],
+                cwd=ROOT,
+                capture_output=True,
+                text=True,
+                timeout=30,
+                check=False,
+            )
+        self.assertEqual(ended.returncode, 1)
+        self.assertIn("cannot listen on tcp:", ended.stderr)
+        self.assertNotIn("Traceback", ended.stderr)
+
+
+class RunningTests(SynchronousTestCase):
+    def start(self, *words: str) -> RunningService:
+        self.port, self.tlsPort = freePort(), freePort()
+        self.pem = os.path.abspath(self.mktemp())
+        Path(self.pem).write_bytes(makeCertificate("localhost"))
+        service = RunningService(
+            Path(self.mktemp()),
+            *("--pop3", f"tcp:{self.port}:interface=127.0.0.1"),
+            *("--pop3s", f"tcp:{self.tlsPort}:interface=127.0.0.1"),
+            *("--certificate", self.pem, *USERS, *MEMORY),
+            *words,
+        )
+        self.addCleanup(service.process.wait)
+        self.addCleanup(service.process.kill)
+        service.waitFor(f"tcp:{self.tlsPort}:")
+        return service
+
+    def client(self) -> poplib.POP3:
+        client = poplib.POP3("127.0.0.1", self.port, timeout=20)
+        client.user("karl")
+        client.pass_("secret")
+        return client
+
+    def refusesConnections(self) -> bool:
+        """The listener is closed, at once or a moment later."""
+        for _ in range(100):
+            try:
+                socket.create_connection(("127.0.0.1", self.port), timeout=20).close()
+            except ConnectionRefusedError:
+                return True
+            time.sleep(0.01)
+        return False
+
+    def test_allThreeChannels(self) -> None:
+        service = self.start("--log-format", "json")
+        trust = ssl.create_default_context(cafile=self.pem)
+        self.client().quit()
+        client = poplib.POP3("localhost", self.port, timeout=20)
+        client.stls(trust)
+        client.user("karl")
+        client.pass_("secret")
+        client.quit()
+        inside = poplib.POP3_SSL("localhost", self.tlsPort, context=trust, timeout=20)
+        inside.user("karl")
+        inside.pass_("secret")
+        self.assertEqual(inside.stat(), (0, 0))
+        inside.quit()
+        self.assertEqual(service.stop(), 0)
+        output = service.output()
+        self.assertEqual(output.count('"event": "login"'), 3)
+        self.assertEqual(output.count('"tls": "TLSv1.3", "user"'), 4)
+        self.assertEqual(output.count('"reason": "quit"'), 3)
+        self.assertNotIn("Traceback", output)
+
+    def test_drain(self) -> None:
+        """SIGTERM: nobody new gets in, whoever is in may finish, exit status 0."""
+        service = self.start()
+        client = self.client()
+        idle = socket.create_connection(("127.0.0.1", self.port), timeout=20)
+        idle.recv(100)
+        service.process.send_signal(signal.SIGTERM)
+        self.assertEqual(idle.recv(100), b"")
+        idle.close()
+        self.assertTrue(self.refusesConnections())
+        self.assertEqual(client.stat(), (0, 0))
+        client.quit()
+        self.assertEqual(service.process.wait(20), 0)
+        self.assertIn("reason=quit", service.output())
+
+    def test_drainIsBounded(self) -> None:
+        service = self.start("--limit", "drain-seconds=1")
+        client = self.client()
+        began = time.monotonic()
+        self.assertEqual(service.stop(), 0)
+        self.assertLess(time.monotonic() - began, 10)
+        self.assertIn("reason=drain", service.output())
+        client.close()
