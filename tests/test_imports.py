@@ -1,0 +1,83 @@
+"""
+The directions of imports (the three sentences of the house), read from the source.
+"""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+from twisted.trial.unittest import TestCase
+
+import pop3svc
+
+ROOT = Path(pop3svc.__file__).parent
+
+COMMON = {"interfaces", "errors", "limits", "canonical", "snapshot", "pools"}
+
+# Which rooms of ours a room may import; the longest name that fits decides.
+RULES: dict[str, set[str]] = {
+    "interfaces": {"limits", "snapshot"},
+    "errors": set(),
+    "limits": set(),
+    "canonical": set(),
+    "snapshot": set(),
+    "pools": set(),
+    "core": {"core", "limits", "canonical"},
+    "maildrops": COMMON | {"maildrops"},
+    "auth": COMMON | {"auth", "core.effects"},
+    "operations": {"operations", "errors", "limits"},
+}
+
+
+def room(path: Path) -> str:
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+def imported(path: Path) -> Iterator[str]:
+    """Each room of ours, or outside package, that a file imports."""
+    package = ["pop3svc", *path.relative_to(ROOT).parent.parts]
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = package[: len(package) - node.level + 1] if node.level else []
+            module = ".".join([*base, *([node.module] if node.module else [])])
+            for alias in node.names:
+                whole = f"{module}.{alias.name}"
+                isModule = (ROOT.parent / (whole.replace(".", "/") + ".py")).exists()
+                yield whole if isModule else module
+
+
+class ImportTests(TestCase):
+    def test_directions(self) -> None:
+        broken = []
+        for path in ROOT.rglob("*.py"):
+            here = room(path)
+            fits = [name for name in RULES if here == name or here.startswith(name + ".")]
+            if not fits:
+                continue
+            allowed = RULES[max(fits, key=len)]
+            for name in imported(path):
+                if not name.startswith("pop3svc."):
+                    continue
+                there = name.removeprefix("pop3svc.")
+                if not any(there == each or there.startswith(each + ".") for each in allowed):
+                    broken.append(f"{here} imports {there}; it may import {sorted(allowed)}")
+        self.assertEqual(broken, [])
+
+    def test_coreNeverLooksOut(self) -> None:
+        """No Twisted, no clock, no file, no socket, no chance."""
+        banned = {"twisted", "zope", "time", "datetime", "os", "io", "pathlib", "socket", "random"}
+        banned |= {"secrets", "OpenSSL", "cryptography", "threading"}
+        for path in (ROOT / "core").rglob("*.py"):
+            outside = {name.partition(".")[0] for name in imported(path)}
+            self.assertEqual(outside & banned, set(), path.name)
+
+    def test_onlyTheServiceSeesEverybody(self) -> None:
+        for path in ROOT.rglob("*.py"):
+            if room(path) != "service":
+                self.assertNotIn("pop3svc.service", set(imported(path)), path.name)
+
+    def test_noPackageShadowsTwisted(self) -> None:
+        for folder in ("twisted", "twisted/plugins"):
+            self.assertFalse((ROOT.parent / folder / "__init__.py").exists())
