@@ -93,6 +93,7 @@ class Limits:
         "Messages whose size is remembered between sessions, over all maildrops.",
         least=0,
     )
+    watchSeconds: int = limit(10, "How often the files of certificates are looked at for a change.")
     drainSeconds: int = limit(30, "How long sessions may go on after SIGTERM.", least=0)
 
     @classmethod

@@ -4,15 +4,17 @@ The command line of C{twistd pop3svc}.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 
 from twisted.cred.credentials import IUsernamePassword
 from twisted.cred.strcred import AuthOptionMixin
 from twisted.python import usage
 
-from .config import readConfig
+from .config import listenersOf, readFile, settingsOf
 from .errors import SettingError
 from .limits import Limits
+from .listeners import ListenerSettings
 
 _CHOICES = {
     "clear-text-logins": ("loopback", "never", "always"),
@@ -21,6 +23,7 @@ _CHOICES = {
 _DEFAULTS = {"demo-directory": "pop3svc-demo"} | {
     name: choices[0] for name, choices in _CHOICES.items()
 }
+_FLAGS = ("demo", "apop")
 _LISTS = ("pop3", "pop3s", "certificate", "private-key", "auth", "maildrop", "limit")
 
 
@@ -37,6 +40,12 @@ class Options(usage.Options, AuthOptionMixin):
 
     optFlags = [
         ["demo", None, "Serve two classroom maildrops on loopback, ports 1100 and 1995."],
+        [
+            "apop",
+            None,
+            "Offer APOP where a checker holds clear-text secrets. MD5 is weak: see the"
+            " documents before you do.",
+        ],
     ]
     optParameters = [
         ["config", "c", None, "A TOML file of these options; the command line wins."],
@@ -53,11 +62,18 @@ class Options(usage.Options, AuthOptionMixin):
             "From where passwords are taken outside TLS: never, loopback or always."
             " [default: loopback]",
         ],
+        [
+            "client-ca",
+            None,
+            None,
+            "A PEM file of authorities: ask for client certificates, and offer SASL EXTERNAL.",
+        ],
         ["log-format", None, None, "How audit lines look: text or json. [default: text]"],
     ]
 
     def __init__(self) -> None:
         super().__init__()
+        self.listeners: list[ListenerSettings] = []
         self.given: dict[str, list[str]] = {name: [] for name in _LISTS}
 
     def opt_pop3(self, endpoint: str) -> None:
@@ -127,25 +143,50 @@ class Options(usage.Options, AuthOptionMixin):
         """
         @raise SystemExit: with one sentence, for whatever is wrong.
         """
+        self._words = tuple(sys.argv[1:] if options is None else options)
         try:
-            super().parseOptions(options)
+            self._parse()
+        except SettingError as error:
+            raise SystemExit(f"twistd pop3svc: {error}") from error
+
+    def again(self) -> Options:
+        """
+        The same command line, with what the configuration file says now.
+
+        @raise SettingError: it says something wrong now.
+        """
+        options = Options()
+        options._words = self._words
+        options._parse()
+        return options
+
+    @property
+    def daemon(self) -> bool:
+        """twistd is to leave the terminal."""
+        return self.parent is not None and not self.parent["nodaemon"]
+
+    def _parse(self) -> None:
+        try:
+            super().parseOptions(self._words)
             self._useConfig()
             self._checkChoices()
             self.limits = Limits.parse(self.given["limit"])
-        except (usage.UsageError, SettingError, ValueError) as error:
-            raise SystemExit(f"twistd pop3svc: {error}") from error
+        except (usage.UsageError, ValueError) as error:
+            raise SettingError(str(error)) from error
 
     def _useConfig(self) -> None:
         """What the file says and the command line does not."""
         path = self["config"]
         if path is None:
             return
+        file = readFile(path)
+        self.listeners = listenersOf(path, file)
         onCommandLine = {name for name, values in self.given.items() if values}
         limits, self.given["limit"] = self.given["limit"], []
-        parameters = dict.fromkeys(_LISTS, True) | dict.fromkeys(_DEFAULTS, False)
-        for name, value in readConfig(path, parameters, {"demo"}):
-            if name == "demo":
-                self["demo"] = 1
+        parameters = dict.fromkeys(_LISTS, True) | dict.fromkeys([*_DEFAULTS, "client-ca"], False)
+        for name, value in settingsOf(path, file, parameters, _FLAGS):
+            if name in _FLAGS:
+                self[name] = 1
             elif name == "limit":
                 self.given["limit"].append(value)
             elif name not in self.given:

@@ -8,35 +8,30 @@ one sentence with exit status 1.
 from __future__ import annotations
 
 import signal
-import sys
-from collections.abc import Sequence
 from itertools import zip_longest
-from typing import Any, NoReturn
+from typing import Any
 
-from twisted.application.service import IService, MultiService, Service
+from twisted.application.service import IService, MultiService
 from twisted.cred.checkers import ICredentialsChecker
 from twisted.cred.portal import Portal
 from twisted.cred.strcred import InvalidAuthArgumentString, InvalidAuthType, makeChecker
 from twisted.internet.defer import Deferred, DeferredList, ensureDeferred
 from twisted.internet.endpoints import serverFromString
-from twisted.internet.interfaces import (
-    IListeningPort,
-    IProtocolFactory,
-    IStreamServerEndpoint,
-)
+from twisted.internet.interfaces import IStreamServerEndpoint
 from twisted.protocols.tls import TLSMemoryBIOFactory
-from twisted.python.failure import Failure
 
 from .auth.chain import CheckerChain
 from .auth.realm import MaildropRealm
 from .errors import SettingError
 from .factory import POP3Factory
-from .interfaces import ILimited, IMaildropSource
+from .interfaces import ILimited
 from .limits import Limits
+from .listeners import Fence, Listener, ListenerSettings
 from .maildrops.registry import makeSource
 from .operations.audit import Audit
+from .operations.reload import Reloader
 from .options import Options
-from .tls import ServerTLS
+from .tls import ServerTLS, Version
 
 __all__ = ["Options", "makeService"]
 
@@ -60,7 +55,7 @@ def _makeService(options: Options) -> IService:
 
         prepareDemo(options)
     given = options.given
-    if not given["pop3"] and not given["pop3s"]:
+    if not (given["pop3"] or given["pop3s"] or options.listeners):
         raise SettingError("no listener is given; add --pop3 tcp:110 or --pop3s tcp:995")
     if not given["auth"]:
         raise SettingError("nobody could log in; add --auth KIND:ARGUMENTS (see --help-auth)")
@@ -69,98 +64,59 @@ def _makeService(options: Options) -> IService:
             "no maildrops are given; add --maildrop maildir:/home/{user}/Maildir"
             " (see --help-maildrop)"
         )
-    limits = options.limits
     audit = Audit(options["log-format"])
-    factory = POP3Factory(
-        _makePortal(given["auth"], makeSource(given["maildrop"][0]), limits),
-        limits,
-        _makeTLS(given["certificate"], given["private-key"]),
-        options["clear-text-logins"],
+    source = makeSource(given["maildrop"][0])
+    chain = CheckerChain([_makeChecker(each) for each in given["auth"]])
+    portal = Portal(MaildropRealm(source), [chain])
+    tls = _CertificateSets(options)
+    service = POP3Service(options, [source, chain])
+    for settings in _listeners(options, tls.given):
+        factory = POP3Factory(
+            portal,
+            options.limits,
+            tls.of(settings) if settings.tls == "stls" else None,
+            settings.clearTextLogins,
+            audit,
+        )
+        service.factories.append(factory)
+        served: Any = factory
+        if settings.tls == "implicit":
+            served = TLSMemoryBIOFactory(tls.of(settings), False, factory)
+        if settings.networks:
+            served = Fence(served, settings.networks, audit)
+        endpoint = _makeEndpoint(reactor, settings.endpoint)
+        Listener(settings, endpoint, served, audit, options.daemon).setServiceParent(service)
+    service.useLimits(options.limits)
+    service.reloader = Reloader(
+        tls.all(),
+        [service.reloadLimits],
         audit,
+        service.factories[0].clock,
+        lambda: service.factories[0].limits.watchSeconds,
     )
-    service = POP3Service(factory)
-    parent = options.parent
-    daemon = parent is not None and not parent["nodaemon"]
-    for description in given["pop3"]:
-        tls = "none" if factory.tls is None else "stls"
-        endpoint = _makeEndpoint(reactor, description)
-        Listener(description, endpoint, factory, tls, audit, daemon).setServiceParent(service)
-    for description in given["pop3s"]:
-        if factory.tls is None:
-            raise SettingError("--pop3s needs a certificate; add --certificate FILE")
-        inside = TLSMemoryBIOFactory(factory.tls, False, factory)
-        inside.noisy = False
-        endpoint = _makeEndpoint(reactor, description)
-        Listener(description, endpoint, inside, "implicit", audit, daemon).setServiceParent(service)
+    service.reloader.setServiceParent(service)
     return service
 
 
-class Listener(Service):
-    """
-    One endpoint. It is bound while twistd still has the privileges to.
-    """
-
-    def __init__(
-        self,
-        description: str,
-        endpoint: IStreamServerEndpoint,
-        factory: IProtocolFactory,
-        tls: str,
-        audit: Audit,
-        daemon: bool,
-    ) -> None:
-        """
-        @param tls: for the log: C{none}, C{stls} or C{implicit}.
-        @param daemon: the terminal is already left when the endpoint is bound.
-        """
-        self._description = description
-        self._endpoint = endpoint
-        self._factory = factory
-        self._tls = tls
-        self._audit = audit
-        self._daemon = daemon
-        self._port: IListeningPort | None = None
-
-    def privilegedStartService(self) -> None:
-        super().privilegedStartService()
-        failures: list[Failure] = []
-        self._endpoint.listen(self._factory).addCallbacks(self._cbListening, failures.append)
-        if failures:
-            self._fail(failures[0])
-
-    def stopService(self) -> Deferred[None] | None:
-        super().stopService()
-        port, self._port = self._port, None
-        return None if port is None else port.stopListening()
-
-    def _cbListening(self, port: IListeningPort) -> None:
-        self._port = port
-        self._audit.listening(self._description, self._tls)
-
-    def _fail(self, failure: Failure) -> NoReturn:
-        reason = getattr(failure.value, "socketError", failure.value)
-        reason = getattr(reason, "strerror", None) or reason
-        sentence = f"cannot listen on {self._description}: {reason}"
-        if self._daemon:
-            # twistd itself hands this to the terminal and exits with status 1.
-            raise SettingError(sentence)
-        # twistd has turned sys.stderr into the log by now.
-        print(f"twistd pop3svc: {sentence}", file=sys.__stderr__)
-        raise SystemExit(1)
-
-
 class POP3Service(MultiService):
-    """All listeners, and the orderly end of their sessions."""
+    """All listeners, the reload, and the orderly end of sessions."""
 
-    def __init__(self, factory: POP3Factory) -> None:
+    reloader: Reloader
+
+    def __init__(self, options: Options, limited: list[object]) -> None:
+        """
+        @param limited: what may keep to limits besides the factories.
+        """
         super().__init__()
-        self.factory = factory
+        self.factories: list[POP3Factory] = []
+        self._options = options
+        self._limited = limited
 
     def startService(self) -> None:
         super().startService()
         from twisted.internet import reactor
 
-        reactor.callWhenRunning(self._handleSIGTERM, reactor)
+        reactor.callWhenRunning(self._handleSignals, reactor)
 
     def stopService(self) -> Deferred[Any]:
         """
@@ -168,32 +124,80 @@ class POP3Service(MultiService):
         they end without UPDATE.
         """
         stopped = super().stopService()
-        return DeferredList([stopped, ensureDeferred(self._drain())])
+        drained = [ensureDeferred(_drain(each)) for each in self.factories]
+        return DeferredList([stopped, *drained])
 
-    async def _drain(self) -> None:
-        factory = self.factory
-        factory.endConnections("drain", alsoLoggedIn=False)
-        patience = factory.clock.callLater(
-            factory.limits.drainSeconds, factory.endConnections, "drain", True
-        )
-        await factory.whenEmpty()
-        if patience.active():
-            patience.cancel()
+    def reloadLimits(self) -> None:
+        """@raise SettingError: the configuration file is wrong; the old limits stay."""
+        self.useLimits(self._options.again().limits)
 
-    def _handleSIGTERM(self, reactor: Any) -> None:
+    def useLimits(self, limits: Limits) -> None:
+        """New limits, for sessions that begin from now on."""
+        for factory in self.factories:
+            factory.limits = limits
+        for each in self._limited:
+            if ILimited.providedBy(each):
+                each.useLimits(limits)
+
+    def _handleSignals(self, reactor: Any) -> None:
         """
-        An asked-for end is a success: twistd alone would end by the signal, and
-        its exit status would not be 0.
+        SIGHUP reloads. SIGTERM is an asked-for end and thus a success: left to
+        twistd, the process would end by the signal, and not with status 0.
         """
+        signal.signal(signal.SIGHUP, lambda *_: reactor.callFromThread(self.reloader.reload))
         signal.signal(signal.SIGTERM, lambda *_: reactor.callFromThread(reactor.stop))
 
 
-def _makePortal(descriptions: Sequence[str], source: IMaildropSource, limits: Limits) -> Portal:
-    checkers = CheckerChain([_makeChecker(each) for each in descriptions])
-    for each in (checkers, source):
-        if ILimited.providedBy(each):
-            each.useLimits(limits)
-    return Portal(MaildropRealm(source), [checkers])
+async def _drain(factory: POP3Factory) -> None:
+    factory.endConnections("drain", alsoLoggedIn=False)
+    patience = factory.clock.callLater(
+        factory.limits.drainSeconds, factory.endConnections, "drain", True
+    )
+    await factory.whenEmpty()
+    if patience.active():
+        patience.cancel()
+
+
+class _CertificateSets:
+    """The certificates given, once for each oldest version of TLS asked for."""
+
+    def __init__(self, options: Options) -> None:
+        certificates, keys = options.given["certificate"], options.given["private-key"]
+        if len(keys) > len(certificates):
+            raise SettingError("each --private-key needs its --certificate")
+        self.given = bool(certificates)
+        self._clientCA = options["client-ca"]
+        self._pairs = [
+            (chain, key or chain) for chain, key in zip_longest(certificates, keys, fillvalue="")
+        ]
+        self._byVersion: dict[Version, ServerTLS] = {}
+
+    def of(self, settings: ListenerSettings) -> ServerTLS:
+        """@raise SettingError: there is no certificate, or it is wrong."""
+        if not self.given:
+            raise SettingError(
+                f"TLS on {settings.endpoint} needs a certificate; add --certificate FILE"
+            )
+        version = settings.minimumTLS
+        if version not in self._byVersion:
+            self._byVersion[version] = ServerTLS(self._pairs, self._clientCA, version)
+        return self._byVersion[version]
+
+    def all(self) -> list[ServerTLS]:
+        return list(self._byVersion.values())
+
+
+def _listeners(options: Options, certificate: bool) -> list[ListenerSettings]:
+    """Those of the command line, and the tables of the configuration file."""
+    clear = options["clear-text-logins"]
+    return [
+        *(
+            ListenerSettings(each, "stls" if certificate else "none", clear)
+            for each in options.given["pop3"]
+        ),
+        *(ListenerSettings(each, "implicit", clear) for each in options.given["pop3s"]),
+        *options.listeners,
+    ]
 
 
 def _makeChecker(description: str) -> ICredentialsChecker:
@@ -206,16 +210,6 @@ def _makeChecker(description: str) -> ICredentialsChecker:
         ) from error
     except (InvalidAuthArgumentString, OSError) as error:
         raise SettingError(f"--auth {description}: {error}") from error
-
-
-def _makeTLS(certificates: Sequence[str], keys: Sequence[str]) -> ServerTLS | None:
-    if len(keys) > len(certificates):
-        raise SettingError("each --private-key needs its --certificate")
-    if not certificates:
-        return None
-    return ServerTLS(
-        [(chain, key or chain) for chain, key in zip_longest(certificates, keys, fillvalue="")]
-    )
 
 
 def _makeEndpoint(reactor: Any, description: str) -> IStreamServerEndpoint:

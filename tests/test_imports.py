@@ -25,7 +25,9 @@ RULES: dict[str, set[str]] = {
     "core": {"core", "limits", "canonical"},
     "maildrops": COMMON | {"maildrops"},
     "auth": COMMON | {"auth", "core.effects"},
-    "operations": {"operations", "errors", "limits"},
+    "certificates": {"errors"},
+    "tls": {"certificates", "errors"},
+    "operations": {"operations", "errors", "limits", "certificates", "tls"},
 }
 
 

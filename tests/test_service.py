@@ -50,7 +50,7 @@ class WrongOptionTests(SynchronousTestCase):
         )
         self.assertEqual(
             self.refused("--pop3s", "tcp:1995", *USERS, *MEMORY),
-            "--pop3s needs a certificate; add --certificate FILE",
+            "TLS on tcp:1995 needs a certificate; add --certificate FILE",
         )
 
     def test_somethingIsWrong(self) -> None:

@@ -65,6 +65,27 @@ class Audit:
         """@param tls: C{none}, C{stls} or C{implicit}."""
         self._write(LogLevel.info, "listening", {"endpoint": endpoint, "tls": tls})
 
+    def strangerRefused(self, peer: str) -> None:
+        """Somebody outside a listener's networks connected to it."""
+        self._write(LogLevel.warn, "stranger-refused", {"peer": peer})
+
+    def reloaded(self) -> None:
+        """Certificates, password files and limits were read again."""
+        self._write(LogLevel.info, "reloaded", {})
+
+    def reloadFailed(self, text: str) -> None:
+        """
+        A new file is bad, and the old one stays.
+
+        @param text: what is wrong with it.
+        """
+        self._write(LogLevel.error, "reload-failed", {"text": text})
+
+    def certificateEnds(self, certificate: str, days: int) -> None:
+        """@param days: until it ends; negative when it has ended."""
+        level = LogLevel.warn if days >= 0 else LogLevel.error
+        self._write(level, "certificate-ends", {"certificate": certificate, "days": days})
+
     def login(self, subject: Subject, messages: int, octets: int) -> None:
         """Somebody logged in, and the maildrop is open."""
         self._write(

@@ -1,0 +1,79 @@
+"""
+Certificates of all kinds, for tests.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.x509.oid import NameOID
+
+
+class Authority:
+    """An authority that signs whatever is asked for."""
+
+    def __init__(self, name: str = "tests") -> None:
+        self.key = ec.generate_private_key(ec.SECP256R1())
+        self.name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+        self.certificate = self._builder(self.name, self.key.public_key(), 3650).add_extension(
+            x509.BasicConstraints(ca=True, path_length=0), critical=True
+        )
+        self.signed = self.certificate.sign(self.key, hashes.SHA256())
+
+    def save(self, path: str) -> str:
+        """The authority's own certificate, for whoever trusts it."""
+        Path(path).write_bytes(self.signed.public_bytes(serialization.Encoding.PEM))
+        return path
+
+    def issue(
+        self, path: str, name: str = "localhost", days: float = 90, kind: str = "ecdsa"
+    ) -> str:
+        """
+        Key and certificate in one file.
+
+        @param name: a DNS name, or an address C{user@host}.
+        @param days: until it ends.
+        @param kind: C{ecdsa} or C{rsa}.
+        """
+        key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
+        if kind == "rsa":
+            key = rsa.generate_private_key(65537, 2048)
+        else:
+            key = ec.generate_private_key(ec.SECP256R1())
+        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+        named = x509.RFC822Name(name) if "@" in name else x509.DNSName(name)
+        certificate = (
+            self._builder(subject, key.public_key(), days)
+            .add_extension(x509.SubjectAlternativeName([named]), critical=False)
+            .sign(self.key, hashes.SHA256())
+        )
+        Path(path).write_bytes(
+            key.private_bytes(
+                serialization.Encoding.PEM,
+                serialization.PrivateFormat.PKCS8,
+                serialization.NoEncryption(),
+            )
+            + certificate.public_bytes(serialization.Encoding.PEM)
+        )
+        return path
+
+    def _builder(
+        self,
+        subject: x509.Name,
+        key: ec.EllipticCurvePublicKey | rsa.RSAPublicKey,
+        days: float,
+    ) -> x509.CertificateBuilder:
+        ends = datetime.now(UTC) + timedelta(days=days)
+        return (
+            x509.CertificateBuilder()
+            .subject_name(subject)
+            .issuer_name(self.name)
+            .public_key(key)
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(min(datetime.now(UTC), ends) - timedelta(days=1))
+            .not_valid_after(ends)
+        )
