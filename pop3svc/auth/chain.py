@@ -1,0 +1,129 @@
+"""
+Several checkers as one.
+
+Cred's Portal keeps one checker for each kind of credentials and forgets the
+earlier of two without a word; so the portal gets the chain alone.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from typing import Any
+
+from twisted.cred.checkers import (
+    FilePasswordDB,
+    ICredentialsChecker,
+    InMemoryUsernamePasswordDatabaseDontUse,
+)
+from twisted.cred.error import UnauthorizedLogin, UnhandledCredentials
+from twisted.internet.defer import Deferred, maybeDeferred
+from zope.interface import implementer
+
+from ..errors import CheckerUnavailable, LoginRefused, SettingError
+from ..interfaces import ILimited
+from ..limits import Limits
+
+
+@implementer(ICredentialsChecker, ILimited)
+class CheckerChain:
+    """
+    Asks its checkers in the order given; the first that knows the user decides.
+
+    @ivar credentialInterfaces: what any of them can check, in their order.
+    """
+
+    def __init__(self, checkers: Iterable[ICredentialsChecker]) -> None:
+        """
+        @raise SettingError: the password file of a C{file:} checker cannot be
+            read.
+        """
+        self._checkers = tuple(checkers)
+        for each in self._checkers:
+            _fit(each)
+        self.credentialInterfaces: tuple[Any, ...] = tuple(
+            dict.fromkeys(kind for each in self._checkers for kind in each.credentialInterfaces)
+        )
+
+    def requestAvatarId(self, credentials: Any) -> Deferred[bytes | tuple[()]]:
+        """
+        @return: the avatar id, or the failure of the checker that decided: a
+            checker that is down is never skipped, because a later one might
+            then let in whom it would have refused.
+        """
+        return Deferred.fromCoroutine(self._ask(credentials))
+
+    def useLimits(self, limits: Limits) -> None:
+        """Passed on to the checkers that keep to limits."""
+        for each in self._checkers:
+            if ILimited.providedBy(each):
+                each.useLimits(limits)
+
+    async def _ask(self, credentials: Any) -> bytes | tuple[()]:
+        fit = [each for each in self._checkers if _canCheck(each, credentials)]
+        if not fit:
+            raise UnhandledCredentials("no checker is there for these credentials")
+        for checker in fit:
+            try:
+                answer = await maybeDeferred(checker.requestAvatarId, credentials)
+            except LoginRefused:
+                raise
+            except UnauthorizedLogin as error:
+                # Twisted's FilePasswordDB says so when it cannot read its file.
+                if isinstance(error.__context__, OSError):
+                    raise CheckerUnavailable(f"a checker failed: {error.__context__}") from error
+                continue
+            return avatarIdOf(answer)
+        raise UnauthorizedLogin("no checker knows this user")
+
+
+def avatarIdOf(answer: Any) -> bytes:
+    """
+    The avatar id in its one form. Checkers answer C{str} as well.
+
+    @param answer: what a checker answered.
+    @raise LoginRefused: C{ANONYMOUS} or nothing: nobody's maildrop, and a
+        template filled with nothing would be the folder of all maildrops.
+    @raise TypeError: neither C{bytes} nor C{str} nor C{ANONYMOUS}.
+    """
+    if not isinstance(answer, bytes | str | tuple):
+        raise TypeError(f"a checker answered {type(answer).__name__} for an avatar id")
+    if isinstance(answer, tuple) or not answer:
+        raise LoginRefused("the checker accepts the credentials, but names nobody")
+    return _octets(answer)
+
+
+def _octets(text: bytes | str) -> bytes:
+    """As the command line or a file had it (PEP 383)."""
+    return text.encode("utf-8", "surrogateescape") if isinstance(text, str) else text
+
+
+def _canCheck(checker: ICredentialsChecker, credentials: Any) -> bool:
+    return any(kind.providedBy(credentials) for kind in checker.credentialInterfaces)
+
+
+def _fit(checker: ICredentialsChecker) -> None:
+    """
+    What two of Twisted's own checkers need, to work as C{--auth} promises.
+
+    C{memory:} gets its users from strcred as C{str}, where credentials have
+    C{bytes}, and would refuse everybody. C{file:} opens its file, by a name that
+    means something else once twistd has changed its directory, no sooner than
+    somebody logs in.
+
+    @raise SettingError: the file cannot be read.
+    """
+    if isinstance(checker, InMemoryUsernamePasswordDatabaseDontUse):
+        checker.users = {
+            _octets(name): _octets(password) for name, password in checker.users.items()
+        }
+    elif isinstance(checker, FilePasswordDB):
+        checker.filename = os.path.abspath(checker.filename)
+        try:
+            with open(checker.filename, "rb"):
+                pass
+        except OSError as error:
+            raise SettingError(
+                f"cannot read the password file {checker.filename}: {error.strerror};"
+                " make it readable for the user that the service runs as"
+            ) from error

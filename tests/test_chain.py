@@ -1,0 +1,295 @@
+"""
+L{pop3svc.auth.chain}.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Any
+
+from twisted.cred.checkers import (
+    ANONYMOUS,
+    AllowAnonymousAccess,
+    FilePasswordDB,
+    ICredentialsChecker,
+    InMemoryUsernamePasswordDatabaseDontUse,
+)
+from twisted.cred.credentials import (
+    Anonymous,
+    CramMD5Credentials,
+    IAnonymous,
+    IUsernameHashedPassword,
+    IUsernamePassword,
+    UsernamePassword,
+)
+from twisted.cred.error import UnauthorizedLogin, UnhandledCredentials
+from twisted.cred.portal import Portal
+from twisted.cred.strcred import makeChecker
+from twisted.internet.defer import Deferred, fail, succeed
+from twisted.trial.unittest import SynchronousTestCase, TestCase
+from zope.interface import implementer
+from zope.interface.verify import verifyObject
+
+from pop3svc.auth.chain import CheckerChain, avatarIdOf
+from pop3svc.auth.hashing import hashPassword
+from pop3svc.errors import CheckerUnavailable, LoginRefused, SettingError
+from pop3svc.interfaces import ILimited
+from pop3svc.limits import Limits
+from pop3svc.pools import PoolFull
+from pop3svc.testing import CheckerContract
+
+
+@implementer(ICredentialsChecker)
+class Answers:
+    """Answers what it is told, and counts how often it is asked."""
+
+    def __init__(self, answer: Any, *kinds: Any) -> None:
+        """@param answer: a value, an exception to raise, or a Deferred."""
+        self.answer = answer
+        self.asked = 0
+        self.credentialInterfaces = kinds or (IUsernamePassword,)
+
+    def requestAvatarId(self, credentials: Any) -> Any:
+        self.asked += 1
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return self.answer
+
+
+@implementer(ILimited)
+class Limited(Answers):
+    limits: Limits | None = None
+
+    def useLimits(self, limits: Limits) -> None:
+        self.limits = limits
+
+
+KARL = UsernamePassword(b"karl", b"secret")
+
+
+class ChainTests(SynchronousTestCase):
+    """Who is asked, and whose answer counts."""
+
+    def test_interfaces(self) -> None:
+        chain = CheckerChain([])
+        verifyObject(ICredentialsChecker, chain)
+        verifyObject(ILimited, chain)
+
+    def test_union(self) -> None:
+        """What any can check, each once, in their order."""
+        chain = CheckerChain(
+            [
+                Answers(b"", IUsernamePassword),
+                Answers(b"", IAnonymous, IUsernamePassword),
+                Answers(b"", IUsernameHashedPassword),
+            ]
+        )
+        self.assertEqual(
+            chain.credentialInterfaces, (IUsernamePassword, IAnonymous, IUsernameHashedPassword)
+        )
+
+    def test_firstThatKnowsDecides(self) -> None:
+        """At once or later, raised or failed; the third is not asked."""
+        for unknown, known in (
+            (UnauthorizedLogin(), b"karl"),
+            (fail(UnauthorizedLogin()), succeed(b"karl")),
+        ):
+            checkers = [Answers(unknown), Answers(known), Answers(b"joe")]
+            answer = CheckerChain(checkers).requestAvatarId(KARL)
+            self.assertEqual(self.successResultOf(answer), b"karl")
+            self.assertEqual([each.asked for each in checkers], [1, 1, 0])
+
+    def test_nobodyKnows(self) -> None:
+        checkers = [Answers(UnauthorizedLogin()), Answers(fail(UnauthorizedLogin()))]
+        error = self.failureResultOf(CheckerChain(checkers).requestAvatarId(KARL)).value
+        self.assertIs(type(error), UnauthorizedLogin)
+        self.assertEqual([each.asked for each in checkers], [1, 1])
+
+    def test_refusalStops(self) -> None:
+        """Else a wrong password here might be a right one there."""
+        for answer in (LoginRefused("wrong"), fail(LoginRefused("wrong"))):
+            checkers = [Answers(answer), Answers(b"karl")]
+            answer = CheckerChain(checkers).requestAvatarId(KARL)
+            self.assertEqual(str(self.failureResultOf(answer, LoginRefused).value), "wrong")
+            self.assertEqual(checkers[1].asked, 0)
+
+    def test_faultStops(self) -> None:
+        """A checker that is down is neither a wrong password nor left out."""
+        for fault in (CheckerUnavailable("down"), PoolFull("full"), OSError("gone"), KeyError("x")):
+            for answer in (fault, fail(fault)):
+                checkers = [Answers(answer), Answers(b"karl")]
+                failure = self.failureResultOf(CheckerChain(checkers).requestAvatarId(KARL))
+                self.assertIs(failure.value, fault)
+                self.assertEqual(checkers[1].asked, 0)
+
+    def test_waits(self) -> None:
+        """One is asked at a time."""
+        pending: Deferred[bytes] = Deferred()
+        checkers = [Answers(pending), Answers(b"karl")]
+        answer = CheckerChain(checkers).requestAvatarId(KARL)
+        self.assertNoResult(answer)
+        self.assertEqual(checkers[1].asked, 0)
+        pending.errback(UnauthorizedLogin())
+        self.assertEqual(self.successResultOf(answer), b"karl")
+
+    def test_onlyWhoCan(self) -> None:
+        """Others are not asked about credentials that they cannot read."""
+        checkers = [
+            Answers(b"x", IUsernameHashedPassword),
+            AllowAnonymousAccess(),
+            Answers(b"karl"),
+        ]
+        chain = CheckerChain(checkers)
+        self.assertEqual(self.successResultOf(chain.requestAvatarId(KARL)), b"karl")
+        digest = CramMD5Credentials(b"host")
+        self.assertEqual(self.successResultOf(chain.requestAvatarId(digest)), b"x")
+
+    def test_nobodyCan(self) -> None:
+        chain = CheckerChain([Answers(b"karl")])
+        self.failureResultOf(chain.requestAvatarId(Anonymous()), UnhandledCredentials)
+
+    def test_limits(self) -> None:
+        """They reach whoever keeps to them."""
+        limited, limits = Limited(b"karl"), Limits(hashThreads=7)
+        CheckerChain([Answers(b"karl"), limited]).useLimits(limits)
+        self.assertIs(limited.limits, limits)
+
+
+class AvatarIdTests(SynchronousTestCase):
+    """Its one form."""
+
+    def test_octets(self) -> None:
+        for answer, avatarId in (
+            (b"karl", b"karl"),
+            (b"k\xe4rl", b"k\xe4rl"),
+            ("karl", b"karl"),
+            ("k\u00e4rl", b"k\xc3\xa4rl"),
+            ("k\udce4rl", b"k\xe4rl"),
+        ):
+            self.assertEqual(avatarIdOf(answer), avatarId)
+
+    def test_nobody(self) -> None:
+        for answer in (ANONYMOUS, b"", ""):
+            self.assertRaises(LoginRefused, avatarIdOf, answer)
+
+    def test_noAvatarId(self) -> None:
+        """A checker that forgot to answer lets nobody in."""
+        for answer in (None, True, 7, [b"karl"], bytearray(b"karl")):
+            self.assertRaises(TypeError, avatarIdOf, answer)
+
+    def test_inTheChain(self) -> None:
+        """Nobody's answer stops: the next checker is not asked."""
+        for answer, expected in ((ANONYMOUS, LoginRefused), (None, TypeError)):
+            checkers = [Answers(answer), Answers(b"karl")]
+            self.failureResultOf(CheckerChain(checkers).requestAvatarId(KARL), expected)
+            self.assertEqual(checkers[1].asked, 0)
+        answered = CheckerChain([Answers("karl")]).requestAvatarId(KARL)
+        self.assertEqual(self.successResultOf(answered), b"karl")
+
+
+class TwistedCheckersTests(SynchronousTestCase):
+    """C{memory:} and C{file:} work as C{--auth} promises."""
+
+    def make(self, content: bytes) -> str:
+        path = self.mktemp()
+        with open(path, "wb") as file:
+            file.write(content)
+        return path
+
+    def test_memory(self) -> None:
+        chain = CheckerChain([makeChecker("memory:karl:secret:j\u00f6:iluvjane")])
+        for name, password in ((b"karl", b"secret"), (b"j\xc3\xb6", b"iluvjane")):
+            answer = chain.requestAvatarId(UsernamePassword(name, password))
+            self.assertEqual(self.successResultOf(answer), name)
+        wrong = chain.requestAvatarId(UsernamePassword(b"karl", b"Secret"))
+        self.failureResultOf(wrong, UnauthorizedLogin)
+
+    def test_memoryOfOctets(self) -> None:
+        """Made as its documentation says, it stays as it is."""
+        checker = InMemoryUsernamePasswordDatabaseDontUse(karl=b"secret")
+        chain = CheckerChain([checker])
+        self.assertEqual(checker.users, {b"karl": b"secret"})
+        self.assertEqual(self.successResultOf(chain.requestAvatarId(KARL)), b"karl")
+
+    def test_memoryDigest(self) -> None:
+        """CRAM-MD5 is checked against the same users."""
+        from hmac import HMAC
+
+        chain = CheckerChain([makeChecker("memory:karl:secret")])
+        credentials = CramMD5Credentials(b"host")
+        challenge = credentials.getChallenge()
+        digest = HMAC(b"secret", challenge, digestmod="md5").hexdigest().encode()
+        credentials.setResponse(b"karl " + digest)
+        self.assertEqual(self.successResultOf(chain.requestAvatarId(credentials)), b"karl")
+
+    def test_file(self) -> None:
+        chain = CheckerChain([makeChecker(f"file:{self.make(b'karl:secret')}")])
+        self.assertEqual(self.successResultOf(chain.requestAvatarId(KARL)), b"karl")
+
+    def test_fileKeepsItsPlace(self) -> None:
+        """twistd changes its directory after the start."""
+        path = self.make(b"karl:secret")
+        checker = FilePasswordDB(os.path.relpath(path))
+        CheckerChain([checker])
+        self.assertEqual(checker.filename, os.path.abspath(path))
+
+    def test_fileIsMissing(self) -> None:
+        """Found at the start, not by the first user."""
+        error = self.assertRaises(
+            SettingError, CheckerChain, [FilePasswordDB("/nonexistent/users")]
+        )
+        self.assertEqual(
+            str(error),
+            "cannot read the password file /nonexistent/users: No such file or directory; make it"
+            " readable for the user that the service runs as",
+        )
+
+    def test_fileGoesAway(self) -> None:
+        """It fails as if the password were wrong; the user must not hear that."""
+        path = self.make(b"karl:secret")
+        later = Answers(b"karl")
+        chain = CheckerChain([FilePasswordDB(path), later])
+        os.remove(path)
+        failure = self.failureResultOf(chain.requestAvatarId(KARL), CheckerUnavailable)
+        self.assertNotIn("secret", str(failure.value))
+        self.assertEqual(later.asked, 0)
+
+    def test_severalBehindOnePortal(self) -> None:
+        """Which a portal alone would not do."""
+
+        class Realm:
+            def requestAvatar(self, avatarId: Any, mind: object, *interfaces: Any) -> Any:
+                return interfaces[0], avatarId, None
+
+        hashed = self.make(b"karl:" + hashPassword("secret").encode())
+        kinds: list[Callable[[], Any]] = [
+            lambda: makeChecker("memory:joe:iluvjane"),
+            lambda: makeChecker(f"file:{self.make(b'ann:sesame')}"),
+            lambda: makeChecker(f"passwd:{hashed}"),
+        ]
+        portal = Portal(Realm(), [CheckerChain([make() for make in kinds])])  # type: ignore[arg-type]
+        for name, password in ((b"joe", b"iluvjane"), (b"ann", b"sesame")):
+            login = portal.login(UsernamePassword(name, password), None, IUsernamePassword)
+            self.assertEqual(self.successResultOf(login)[1], name)
+
+
+class MemoryContractTests(CheckerContract, TestCase):
+    """Twisted's own, in the chain."""
+
+    others = ((b"joe", b"iluvjane"),)
+
+    def makeChecker(self) -> CheckerChain:
+        return CheckerChain([makeChecker("memory:karl:secret:joe:iluvjane")])
+
+
+class ChainContractTests(CheckerContract, TestCase):
+    """Two that know different users."""
+
+    others = ((b"joe", b"iluvjane"),)
+
+    def makeChecker(self) -> CheckerChain:
+        path = self.mktemp()
+        with open(path, "wb") as file:
+            file.write(b"joe:iluvjane\n")
+        return CheckerChain([makeChecker("memory:karl:secret"), FilePasswordDB(path)])
