@@ -7,22 +7,28 @@ is a POP3 service.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+import secrets
+import socket
+from collections.abc import Callable, Sequence
 from typing import Literal
 
-from twisted.cred.credentials import IUsernamePassword
+from twisted.cred.credentials import IUsernameHashedPassword, IUsernamePassword
 from twisted.cred.portal import Portal
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IAddress, IOpenSSLServerConnectionCreator, IReactorTime
 from twisted.internet.protocol import ServerFactory
 
 from . import __version__
+from .auth.credentials import IBearerToken, ICertificateName
+from .channel import Channel
 from .core.capabilities import Situation
 from .core.session import Session
 from .limits import Limits
 from .operations.audit import Audit
 from .peers import isLocal
 from .protocol import POP3Protocol
+from .visit import verifiersOf
 
 ClearTextLogins = Literal["never", "loopback", "always"]
 
@@ -43,12 +49,27 @@ class POP3Factory(ServerFactory):
         clearTextLogins: ClearTextLogins = "loopback",
         audit: Audit | None = None,
         clock: IReactorTime | None = None,
+        mechanisms: Sequence[bytes] | None = None,
+        apop: bool = False,
+        scramKey: bytes | None = None,
+        host: bytes | None = None,
+        random: Callable[[int], bytes] = secrets.token_bytes,
     ) -> None:
         """
         @param portal: its realm hands out L{pop3svc.interfaces.IMaildrop}.
         @param tls: for STLS; without it STLS is not offered.
         @param clearTextLogins: from where passwords are taken outside TLS.
         @param clock: the reactor, if nothing else is said.
+        @param mechanisms: the ways to log in that are wanted, of those that
+            L{pop3svc.core.mechanisms.MECHANISMS} names and C{USER} (for USER
+            and PASS); all, if nothing else is said.
+        @param apop: offer APOP, if a checker holds clear-text secrets.
+        @param scramKey: makes the salts that SCRAM shows of users who have
+            none. One that does not survive a restart shows them new ones then,
+            which tells who they are: 32 octets, kept where nobody reads them.
+        @param host: our name in timestamps; this machine's, if nothing else is
+            said.
+        @param random: gives so many octets that nobody can foretell.
         """
         if clock is None:
             from twisted.internet import reactor
@@ -61,23 +82,48 @@ class POP3Factory(ServerFactory):
         self.clock = clock
         self.connections: set[POP3Protocol] = set()
         self._clearTextLogins = clearTextLogins
-        self._passwords = IUsernamePassword in portal.listCredentialsInterfaces()
+        self._wanted = None if mechanisms is None else frozenset(mechanisms)
+        self._apop = apop
+        self._host = _fit(socket.gethostname().encode() if host is None else host)
+        self._random = random
+        self.scramKey = random(32) if scramKey is None else scramKey
+        self._kinds = frozenset(portal.listCredentialsInterfaces())
+        self._verifiers = verifiersOf(portal)
         self._empty: list[Deferred[None]] = []
 
-    def makeSession(self, peer: IAddress, secure: bool) -> Session:
+    def makeSession(self, peer: IAddress, secure: bool, before: Session | None = None) -> Session:
+        """
+        @param peer: the other end's address.
+        @param secure: the channel is inside TLS, or will be after a handshake.
+        @param before: the session that STLS ended.
+        """
+        situation = self.situation(peer, secure)
+        return Session(situation, self.limits, self._random, __version__.encode(), before)
+
+    def situation(self, peer: IAddress, secure: bool, channel: Channel | None = None) -> Situation:
         """
         @param peer: the other end's address.
         @param secure: the channel is inside TLS.
+        @param channel: what the handshake has told.
         """
         clear = self._clearTextLogins
-        fit = secure or clear == "always" or (clear == "loopback" and isLocal(peer))
-        situation = Situation(
+        channel = channel or Channel()
+        digests = IUsernameHashedPassword in self._kinds
+        return Situation(
             secure=secure,
             startTLS=self.tls is not None and not secure,
-            passwords=self._passwords,
-            passwordsHere=fit,
+            passwords=IUsernamePassword in self._kinds,
+            passwordsHere=secure or clear == "always" or (clear == "loopback" and isLocal(peer)),
+            digests=digests,
+            apop=digests and self._apop,
+            tokens=IBearerToken in self._kinds,
+            certificates=ICertificateName in self._kinds,
+            certificateNames=channel.names,
+            scramHashes=self._verifiers.scramHashes if self._verifiers else frozenset(),
+            bindings=channel.bindings,
+            wanted=self._wanted,
+            host=self._host,
         )
-        return Session(situation, self.limits, __version__.encode())
 
     def connectionBegan(self, connection: POP3Protocol) -> None:
         """Called by a protocol when it is connected."""
@@ -109,3 +155,8 @@ class POP3Factory(ServerFactory):
         for connection in list(self.connections):
             if alsoLoggedIn or not connection.loggedIn:
                 connection.endNow(reason)
+
+
+def _fit(host: bytes) -> bytes:
+    """A host's name as it may stand in a timestamp: mpop refuses odd signs there."""
+    return re.sub(rb"[^A-Za-z0-9.-]", b"-", host) or b"localhost"

@@ -2,13 +2,16 @@
 All that a third party implements to serve messages from anything.
 
 Checkers need nothing of ours: they are Cred's C{ICredentialsChecker} with
-strcred's C{ICheckerFactory}. L{pop3svc.errors} says what may be raised,
-L{pop3svc.testing} holds the tests that an implementation must pass.
+strcred's C{ICheckerFactory}. What they may be asked to check besides passwords
+stands in L{pop3svc.auth.credentials}; for SCRAM they provide L{IScramVerifiers}.
+L{pop3svc.errors} says what may be raised, L{pop3svc.testing} holds the tests that
+an implementation must pass.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from twisted.internet.defer import Deferred
@@ -107,3 +110,47 @@ class ILimited(Interface):
 
     def useLimits(limits: Limits) -> None:
         """Called before the first connection, and again when limits are reloaded."""
+
+
+@dataclass(frozen=True)
+class ScramVerifier:
+    """
+    What a server keeps for SCRAM instead of a password (RFC 5802 section 3);
+    L{pop3svc.auth.scram} makes one.
+
+    @ivar salt: random octets, a user's own.
+    @ivar iterations: of PBKDF2.
+    @ivar storedKey: checks a client's proof.
+    @ivar serverKey: signs for the server.
+    """
+
+    salt: bytes
+    iterations: int
+    storedKey: bytes = field(repr=False)
+    serverKey: bytes = field(repr=False)
+
+
+class IScramVerifiers(Interface):
+    """
+    A checker that keeps SCRAM verifiers provides this too, and has
+    L{pop3svc.auth.credentials.IScramProof} among its C{credentialInterfaces}.
+    """
+
+    scramHashes: frozenset[str] = Attribute(
+        "C{SHA-1}, C{SHA-256} or both: the mechanisms to be offered. A program that"
+        " chooses SCRAM does not fall back to a password: name a hash only when all"
+        " users, or those that count, have a verifier for it."
+    )
+    scramShape: tuple[int, int] = Attribute(
+        "How many octets of salt and how many iterations its verifiers have. A user who"
+        " has none, or does not exist, is shown the same."
+    )
+
+    def scramVerifier(hashName: str, username: bytes) -> Deferred[ScramVerifier | None]:
+        """
+        Called before anything is proved, and not counted as an attempt to log
+        in: C{requestAvatarId} follows with the proof, or nothing.
+
+        @param hashName: C{SHA-1} or C{SHA-256}.
+        @return: C{None} for a user unknown, or without such a verifier.
+        """

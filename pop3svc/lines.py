@@ -15,9 +15,16 @@ from twisted.protocols.basic import LineReceiver
 _SLICE = 1024
 
 
+# What tells how long a line may be: C{AUTH} and a space. No line may be shorter.
+_START = 5
+
+
 class BoundedLineReceiver(LineReceiver):
     """
     A LineReceiver that is fed small slices and skips lines that are too long.
+
+    How long a line may be is asked with its start, once it is longer than any
+    line may be; whatever is granted holds for this line alone.
 
     @ivar skipOctetsMost: how much of a line is skipped in search of its end.
     """
@@ -30,18 +37,31 @@ class BoundedLineReceiver(LineReceiver):
     _feeding = False
     _skipped = 0
     _discarding = False
+    _bound = LineReceiver.MAX_LENGTH
 
     def commandReceived(self, line: bytes) -> None:
         """@param line: without its line end."""
         raise NotImplementedError
 
+    def lineOctets(self, start: bytes) -> int:
+        """
+        @param start: the first octets of a line that is longer than any line may
+            be.
+        @return: how long it may be, with its line end.
+        """
+        raise NotImplementedError
+
     def longLineReceived(self) -> None:
-        """A line is longer than C{MAX_LENGTH}; its rest is being skipped."""
+        """A line is longer than L{lineOctets} allows; its rest is being skipped."""
         raise NotImplementedError
 
     def endlessLineReceived(self) -> None:
         """More than C{skipOctetsMost} of a line were skipped, and it has no end."""
         raise NotImplementedError
+
+    def setLineOctets(self, octets: int) -> None:
+        """@param octets: how long any line may be, with its line end."""
+        self._bound = self.MAX_LENGTH = octets - len(self.delimiter)
 
     def discardInput(self) -> None:
         """Forget what is unread, and all that may yet arrive."""
@@ -70,12 +90,20 @@ class BoundedLineReceiver(LineReceiver):
             self._feeding = False
 
     def lineReceived(self, line: bytes) -> None:
+        self.MAX_LENGTH = self._bound
         self.commandReceived(line.removesuffix(b"\r"))
 
     def lineLengthExceeded(self, line: bytes) -> None:
         """@param line: its beginning and all that LineReceiver had behind it."""
+        most = self.lineOctets(line[:_START]) - len(self.delimiter)
+        if most > self.MAX_LENGTH:
+            # Not too long yet: it is fed once more, under its own bound.
+            self._unread = line + self._unread
+            self.MAX_LENGTH = most
+            return
         self._unread = line[self.MAX_LENGTH :] + self._unread
         self._skipped = 0
+        self.MAX_LENGTH = self._bound
         self.setRawMode()
         self.longLineReceived()
 

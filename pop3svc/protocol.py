@@ -20,23 +20,16 @@ from twisted.protocols.policies import TimeoutMixin
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from .core.effects import (
-    CheckClaim,
-    Commit,
-    Disconnect,
-    Effect,
-    Reply,
-    SendListing,
-    SendMessage,
-    StartTLS,
-)
+from .channel import channelOf
+from .core import effects
 from .core.replies import Refusal
-from .core.session import Effects, Session
+from .core.session import Session
 from .lines import BoundedLineReceiver
 from .operations.audit import Subject
 from .peers import peerName, tuneConnection
+from .timers import Deadlines
 from .transfer import IOutletListener, Outlet, OutletClosed, sendListing
-from .visit import Visit, beginVisit
+from .visit import Visit, beginVisit, fetchVerifier
 
 if TYPE_CHECKING:
     from .factory import POP3Factory
@@ -62,7 +55,7 @@ class POP3Protocol(BoundedLineReceiver, TimeoutMixin):
         self._ended = False
         self._lost = False
         self._reason = "connection-lost"
-        self._timers: dict[str, IDelayedCall] = {}
+        self._deadlines: Deadlines
 
     # The life of a connection.
 
@@ -71,21 +64,24 @@ class POP3Protocol(BoundedLineReceiver, TimeoutMixin):
         tuneConnection(self.transport)
         self._subject = Subject(secrets.token_hex(6), peerName(self.transport.getPeer()))
         self._outlet = Outlet(self.transport, factory.clock, factory.limits, self)
+        self._deadlines = Deadlines(factory.clock, self._end)
         self.transport.registerProducer(self._outlet, True)
         factory.connectionBegan(self)
         # One deadline for the whole login: neither octets nor commands renew it.
-        self._startTimer("login-deadline", factory.limits.loginSeconds)
+        self._deadlines.start("login-deadline", factory.limits.loginSeconds)
         secure = ISSLTransport.providedBy(self.transport)
         if secure:
-            self._startTimer("handshake-deadline", factory.limits.handshakeSeconds)
-        self._newSession(secure)
+            self._deadlines.start("handshake-deadline", factory.limits.handshakeSeconds)
+        self._session = factory.makeSession(self.transport.getPeer(), secure)
+        self.skipOctetsMost = factory.limits.skippedOctets
+        self.setLineOctets(factory.limits.commandOctets)
         self._tell(self._session.greet)
 
     def handshakeCompleted(self) -> None:
         """TLS is up; called by the transport."""
-        self._stopTimer("handshake-deadline")
+        self._deadlines.stop("handshake-deadline")
         self._adjustPause()
-        self._subject.tls = self.transport.getHandle().get_protocol_version_name()
+        self._tell(self._learnChannel)
 
     def timeoutConnection(self) -> None:
         """Silence after login: RFC 1939 section 3 wants neither UPDATE nor an answer."""
@@ -131,12 +127,18 @@ class POP3Protocol(BoundedLineReceiver, TimeoutMixin):
     def endlessLineReceived(self) -> None:
         self._tell(self._session.endlessLine)
 
-    def _newSession(self, secure: bool) -> None:
-        self._session = self.factory.makeSession(self.transport.getPeer(), secure)
-        self.MAX_LENGTH = self._session.lineOctets() - len(self.delimiter)
-        self.skipOctetsMost = self.factory.limits.skippedOctets
+    def lineOctets(self, start: bytes) -> int:
+        return self._session.lineOctets(start)
 
-    def _tell(self, tell: Callable[..., Effects], *arguments: object) -> None:
+    def _learnChannel(self) -> effects.Effects:
+        """What a handshake tells decides which mechanisms are offered."""
+        connection = self.transport.getHandle()
+        self._subject.tls = connection.get_protocol_version_name()
+        peer, channel = self.transport.getPeer(), channelOf(connection)
+        self._session.situation = self.factory.situation(peer, True, channel)
+        return []
+
+    def _tell(self, tell: Callable[..., effects.Effects], *arguments: object) -> None:
         """Tell the Session something, and do what it asks for."""
         try:
             for effect in tell(*arguments):
@@ -148,30 +150,31 @@ class POP3Protocol(BoundedLineReceiver, TimeoutMixin):
             self.factory.audit.fault(self._subject, "performing a command")
             self._end("fault")
 
-    # Effects.
+    # effects.Effects.
 
-    def _performReply(self, effect: Reply) -> None:
+    def _performReply(self, effect: effects.Reply) -> None:
         self._outlet.write(effect.octets)
 
-    def _performDisconnect(self, effect: Disconnect) -> None:
+    def _performDisconnect(self, effect: effects.Disconnect) -> None:
         self._end(effect.reason)
 
-    def _performStartTLS(self, effect: StartTLS) -> None:
+    def _performStartTLS(self, effect: effects.StartTLS) -> None:
         if self.takeUnread():
             self._tell(self._session.injected)
             return
         self._outlet.write(effect.opening)
-        self._startTimer("handshake-deadline", self.factory.limits.handshakeSeconds)
+        self._deadlines.start("handshake-deadline", self.factory.limits.handshakeSeconds)
         self.transport.startTLS(self.factory.tls)
-        self._newSession(secure=True)
+        peer = self.transport.getPeer()
+        self._session = self.factory.makeSession(peer, True, before=self._session)
 
-    def _performWait(self, effect: Effect) -> None:
+    def _performWait(self, effect: effects.Effect) -> None:
         self._waiting = True
         work = _WAITS[type(effect)](self, effect)
         Deferred.fromCoroutine(work).addBoth(self._cbWaited)
         self._adjustPause()
 
-    def _cbWaited(self, outcome: Callable[[], Effects] | Failure) -> None:
+    def _cbWaited(self, outcome: Callable[[], effects.Effects] | Failure) -> None:
         """@param outcome: what to tell the Session, or a fault."""
         self._waiting = False
         if isinstance(outcome, Failure):
@@ -185,7 +188,17 @@ class POP3Protocol(BoundedLineReceiver, TimeoutMixin):
 
     # The waits. Each returns what the Session is to be told.
 
-    async def _login(self, effect: CheckClaim) -> Callable[[], Effects]:
+    async def _fetch(self, effect: effects.FetchVerifier) -> Callable[[], effects.Effects]:
+        factory, subject = self.factory, self._subject
+        subject.user, subject.mechanism = effect.name, effect.mechanism
+        found = await fetchVerifier(
+            factory.portal, effect, subject, factory.audit, factory.scramKey
+        )
+        if isinstance(found, Refusal):
+            return lambda: self._session.refused(found)
+        return lambda: self._session.verifierFetched(found)
+
+    async def _login(self, effect: effects.CheckClaim) -> Callable[[], effects.Effects]:
         factory, claim = self.factory, effect.claim
         self._subject.user, self._subject.mechanism = claim.name, claim.mechanism
         visit = await beginVisit(
@@ -195,27 +208,25 @@ class POP3Protocol(BoundedLineReceiver, TimeoutMixin):
             return lambda: self._session.refused(visit)
         self._visit = visit
         if not self._ended:
-            self._stopTimer("login-deadline")
+            self._deadlines.stop("login-deadline")
             self.setTimeout(factory.limits.idleSeconds)
         return lambda: self._session.authenticated(visit.maildrop.messages)
 
-    async def _sendMessage(self, effect: SendMessage) -> Callable[[], Effects]:
+    async def _sendMessage(self, effect: effects.SendMessage) -> Callable[[], effects.Effects]:
         assert self._visit is not None
         before = self._outlet.octets
         if await self._visit.send(effect.number, effect.opening, effect.lines, self._outlet):
             return self._session.transferred
         return lambda: self._session.transferFailed(begun=self._outlet.octets > before)
 
-    async def _sendListing(self, effect: SendListing) -> Callable[[], Effects]:
+    async def _sendListing(self, effect: effects.SendListing) -> Callable[[], effects.Effects]:
         await sendListing(effect.opening, effect.listing, self._outlet)
         return self._session.transferred
 
-    async def _commit(self, effect: Commit) -> Callable[[], Effects]:
+    async def _commit(self, effect: effects.Commit) -> Callable[[], effects.Effects]:
         assert self._visit is not None
-        try:
-            notRemoved = await self._visit.commit(effect.numbers)
-        except Exception:
-            self.factory.audit.fault(self._subject, "removing messages")
+        notRemoved = await self._visit.commit(effect.numbers)
+        if notRemoved is None:
             return self._session.commitFailed
         return lambda: self._session.committed(notRemoved)
 
@@ -231,7 +242,7 @@ class POP3Protocol(BoundedLineReceiver, TimeoutMixin):
 
     def _adjustPause(self) -> None:
         # Until the handshake is over TLS cannot write, but it must read.
-        handshaking = "handshake-deadline" in self._timers
+        handshaking = "handshake-deadline" in self._deadlines
         hold = self._waiting or (self._outlet.congested and not handshaking)
         if self._ended or hold == self.paused:
             return
@@ -239,18 +250,6 @@ class POP3Protocol(BoundedLineReceiver, TimeoutMixin):
             self.pauseProducing()
         else:
             self.resumeProducing()
-
-    def _startTimer(self, reason: str, seconds: float) -> None:
-        self._timers[reason] = self.factory.clock.callLater(seconds, self._overdue, reason)
-
-    def _stopTimer(self, reason: str) -> None:
-        timer = self._timers.pop(reason, None)
-        if timer is not None:
-            timer.cancel()
-
-    def _overdue(self, reason: str) -> None:
-        del self._timers[reason]
-        self._end(reason)
 
     def _end(self, reason: str) -> None:
         """Nothing is read, written or resumed after this."""
@@ -267,8 +266,7 @@ class POP3Protocol(BoundedLineReceiver, TimeoutMixin):
         self._ended = True
         self.discardInput()
         self.setTimeout(None)
-        for reason in list(self._timers):
-            self._stopTimer(reason)
+        self._deadlines.stopAll()
 
     def _finish(self) -> None:
         """Once the connection is lost and no wait is open, log out."""
@@ -280,15 +278,16 @@ class POP3Protocol(BoundedLineReceiver, TimeoutMixin):
             ensureDeferred(visit.end(self._reason))
 
 
-_WAITS: dict[type, Callable[..., Coroutine[Any, Any, Callable[[], Effects]]]] = {
-    CheckClaim: POP3Protocol._login,
-    SendMessage: POP3Protocol._sendMessage,
-    SendListing: POP3Protocol._sendListing,
-    Commit: POP3Protocol._commit,
+_WAITS: dict[type, Callable[..., Coroutine[Any, Any, Callable[[], effects.Effects]]]] = {
+    effects.FetchVerifier: POP3Protocol._fetch,
+    effects.CheckClaim: POP3Protocol._login,
+    effects.SendMessage: POP3Protocol._sendMessage,
+    effects.SendListing: POP3Protocol._sendListing,
+    effects.Commit: POP3Protocol._commit,
 }
 _PERFORMERS: dict[type, Callable[..., None]] = {
-    Reply: POP3Protocol._performReply,
-    StartTLS: POP3Protocol._performStartTLS,
-    Disconnect: POP3Protocol._performDisconnect,
+    effects.Reply: POP3Protocol._performReply,
+    effects.StartTLS: POP3Protocol._performStartTLS,
+    effects.Disconnect: POP3Protocol._performDisconnect,
     **dict.fromkeys(_WAITS, POP3Protocol._performWait),
 }

@@ -13,8 +13,9 @@ from typing import Any, cast
 from twisted.cred.error import UnauthorizedLogin
 from twisted.cred.portal import Portal
 
-from .auth.credentials import credentialsOf
-from .core.effects import PasswordClaim
+from .auth.credentials import IScramProof, credentialsOf
+from .auth.scram import decoyVerifier
+from .core.effects import Claim, FetchVerifier
 from .core.replies import Refusal
 from .errors import (
     CheckerUnavailable,
@@ -22,7 +23,7 @@ from .errors import (
     MaildropError,
     MaildropInUse,
 )
-from .interfaces import IMaildrop, IMessageReader
+from .interfaces import IMaildrop, IMessageReader, IScramVerifiers, ScramVerifier
 from .operations.audit import Audit, Subject
 from .pools import PoolFull
 from .transfer import Outlet, OutletClosed, sendMessage
@@ -89,15 +90,19 @@ class Visit:
                 )
         return True
 
-    async def commit(self, numbers: tuple[int, ...]) -> int:
+    async def commit(self, numbers: tuple[int, ...]) -> int | None:
         """
         Remove messages, and free the lock in any case.
 
-        @return: how many could not be removed.
+        @return: how many could not be removed, or C{None} when it failed as a
+            whole; both are in the log.
         """
         try:
             notRemoved = len(await self.maildrop.remove(numbers)) if numbers else 0
             self.deleted = len(numbers) - notRemoved
+        except Exception:
+            self._audit.fault(self._subject, "removing messages")
+            return None
         finally:
             await self._endLogout()
         if notRemoved:
@@ -137,7 +142,7 @@ class Visit:
 
 async def beginVisit(
     portal: Portal,
-    claim: PasswordClaim,
+    claim: Claim,
     subject: Subject,
     audit: Audit,
     seconds: Callable[[], float],
@@ -150,17 +155,46 @@ async def beginVisit(
     try:
         login = await portal.login(credentialsOf(claim), None, IMaildrop)
     except Exception as error:
-        why = refusalOf(error)
-        audit.loginRefused(subject, why.name.lower().replace("_", "-"))
-        if isinstance(error, CheckerUnavailable | PoolFull):
-            audit.checkerFault(subject, str(error))
-        elif isinstance(error, MaildropError) and why is not Refusal.IN_USE:
-            audit.storeFault(subject, "open", str(error))
-        elif why is Refusal.TEMPORARY:
-            audit.fault(subject, "login")
-        return why
+        return _refuse(error, subject, audit)
     _, maildrop, logout = cast(tuple[Any, IMaildrop, Callable[[], Awaitable[None]]], login)
     return Visit(maildrop, logout, subject, audit, seconds)
+
+
+def verifiersOf(portal: Portal) -> IScramVerifiers | None:
+    """@return: the checker for SCRAM, if there is one that has verifiers."""
+    return IScramVerifiers(portal.checkers.get(IScramProof), None)
+
+
+async def fetchVerifier(
+    portal: Portal, wanted: FetchVerifier, subject: Subject, audit: Audit, key: bytes
+) -> ScramVerifier | Refusal:
+    """
+    @param key: for what is shown of users that have none.
+    @return: a verifier, or why there is none, which is in the log.
+    """
+    checker = verifiersOf(portal)
+    assert checker is not None
+    # Made in any case, so that it takes no longer for a user who has none.
+    decoy = decoyVerifier(key, wanted.hashName, wanted.name, checker.scramShape)
+    try:
+        return await checker.scramVerifier(wanted.hashName, wanted.name) or decoy
+    except UnauthorizedLogin:
+        return decoy
+    except Exception as error:
+        return _refuse(error, subject, audit)
+
+
+def _refuse(error: Exception, subject: Subject, audit: Audit) -> Refusal:
+    """Called while the error is handled."""
+    why = refusalOf(error)
+    audit.loginRefused(subject, why.name.lower().replace("_", "-"))
+    if isinstance(error, CheckerUnavailable | PoolFull):
+        audit.checkerFault(subject, str(error))
+    elif isinstance(error, MaildropError) and why is not Refusal.IN_USE:
+        audit.storeFault(subject, "open", str(error))
+    elif why is Refusal.TEMPORARY:
+        audit.fault(subject, "login")
+    return why
 
 
 def refusalOf(error: Exception) -> Refusal:

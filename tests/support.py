@@ -20,6 +20,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from pop3svc.canonical import canonicalOctets
+from pop3svc.channel import Channel
 from pop3svc.errors import MessageVanished
 from pop3svc.factory import POP3Factory
 from pop3svc.interfaces import IMaildrop, IMessageReader
@@ -112,7 +113,7 @@ class ControlledCred:
     @ivar error: what the realm fails with instead of a maildrop.
     """
 
-    credentialInterfaces = (IUsernamePassword,)
+    credentialInterfaces: tuple[Any, ...] = (IUsernamePassword,)
 
     def __init__(self, maildrop: ControlledMaildrop, users: dict[bytes, bytes]) -> None:
         self.maildrop = maildrop
@@ -155,6 +156,11 @@ class Transport(StringTransport):
         super().__init__(peerAddress=IPv4Address("TCP", peer, 50000))
         self.room = 1 << 60
         self.aborted = False
+        self.contexts: list[Any] = []
+
+    def startTLS(self, context: Any) -> None:
+        """The handshake, when it ends, is for the test to tell."""
+        self.contexts.append(context)
 
     def write(self, data: bytes) -> None:
         super().write(data)
@@ -183,11 +189,14 @@ class Connection:
         self,
         messages: Sequence[bytes] = (FIRST, SECOND),
         peer: str = "127.0.0.1",
+        cred: type[ControlledCred] = ControlledCred,
+        channel: Channel | None = None,
         **settings: Any,
     ) -> None:
+        """@param channel: what a TLS handshake has told, if there was one."""
         self.clock = Clock()
         self.maildrop = ControlledMaildrop(messages)
-        self.cred = ControlledCred(self.maildrop, {b"karl": b"secret", b"joe": b"a b "})
+        self.cred = cred(self.maildrop, {b"karl": b"secret", b"joe": b"a b "})
         self.audit = RecordingAudit()
         self.factory = POP3Factory(
             Portal(self.cred, [self.cred]), clock=self.clock, audit=self.audit, **settings
@@ -197,6 +206,9 @@ class Connection:
         assert isinstance(protocol, POP3Protocol)
         self.protocol: Any = protocol
         self.protocol.makeConnection(self.transport)
+        if channel is not None:
+            situation = self.factory.situation(self.transport.getPeer(), True, channel)
+            self.protocol._session.situation = situation
 
     def send(self, data: bytes) -> None:
         """What the peer sends arrives, if the transport is being read."""

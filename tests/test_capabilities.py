@@ -1,19 +1,47 @@
 """L{pop3svc.core.capabilities}: what is said and what is accepted are one."""
 
+from collections.abc import Iterator
+from itertools import product
+
 from twisted.trial.unittest import TestCase
 
-from pop3svc.core.capabilities import Situation, capabilities, withheld
+from pop3svc.core.capabilities import (
+    Situation,
+    capabilities,
+    mechanismNames,
+    mechanismWithheld,
+    withheld,
+)
+from pop3svc.core.mechanisms import MECHANISMS
 
 
 def words(situation: Situation, loggedIn: bool = False) -> list[bytes]:
     return [line.split()[0] for line in capabilities(situation, loggedIn, b"9.9").splitlines()]
 
 
+def situations() -> Iterator[Situation]:
+    """All that checkers, certificates and channels make of it."""
+    hashes: list[set[str]] = [set(), {"SHA-256"}, {"SHA-1", "SHA-256"}]
+    for scram, flags in product(hashes, product((False, True), repeat=6)):
+        passwords, here, digests, tokens, certificate, bound = flags
+        yield Situation(
+            passwords=passwords,
+            passwordsHere=here,
+            digests=digests,
+            tokens=tokens,
+            certificates=certificate,
+            certificateNames=(b"karl",) if certificate else (),
+            scramHashes=frozenset(scram),
+            bindings={"tls-exporter": b"x"} if bound else {},
+        )
+
+
 class CapabilitiesTests(TestCase):
     def test_all(self) -> None:
         self.assertEqual(
             capabilities(Situation(startTLS=True), False, b"9.9"),
-            b"TOP\r\nUIDL\r\nUSER\r\nRESP-CODES\r\nAUTH-RESP-CODE\r\nPIPELINING\r\n"
+            b"TOP\r\nUIDL\r\nUSER\r\nSASL PLAIN LOGIN\r\n"
+            b"RESP-CODES\r\nAUTH-RESP-CODE\r\nPIPELINING\r\n"
             b"EXPIRE NEVER\r\nUTF8\r\nLANG\r\nSTLS\r\nIMPLEMENTATION pop3svc\r\n",
         )
 
@@ -47,6 +75,37 @@ class CapabilitiesTests(TestCase):
         """It reads them through a buffer of 64 octets."""
         for line in capabilities(Situation(startTLS=True), True, b"100.100.100").splitlines():
             self.assertLess(len(line), 62)
+
+    def test_sasl(self) -> None:
+        """The same line before and after login, as Thunderbird wants it."""
+        for loggedIn in (False, True):
+            for situation, line in (
+                (Situation(), b"SASL PLAIN LOGIN\r\n"),
+                (Situation(passwordsHere=False, digests=True), b"SASL CRAM-MD5\r\n"),
+                (Situation(wanted=frozenset({b"LOGIN"})), b"SASL LOGIN\r\n"),
+                (Situation(scramHashes=frozenset({"SHA-1"})), b"SASL SCRAM-SHA-1 PLAIN LOGIN\r\n"),
+            ):
+                self.assertIn(b"\r\n" + line, capabilities(situation, loggedIn, b"9"))
+        for nothing in (Situation(passwordsHere=False), Situation(wanted=frozenset({b"USER"}))):
+            self.assertNotIn(b"SASL", words(nothing))
+
+    def test_saslSaidAndAcceptedAreOne(self) -> None:
+        for situation in situations():
+            said = set(mechanismNames(situation))
+            taken = {name for name in MECHANISMS if mechanismWithheld(name, situation) is None}
+            self.assertEqual(said, taken)
+            self.assertEqual(b"SASL" in words(situation), bool(said))
+            self.assertEqual(withheld(b"AUTH", situation) is None, bool(said))
+            if not situation.passwordsHere:
+                self.assertEqual(said & {b"PLAIN", b"LOGIN", b"XOAUTH2", b"OAUTHBEARER"}, set())
+
+    def test_saslLineFitsFetchmail(self) -> None:
+        """It reads 63 octets at a time: no name that it knows may be cut."""
+        known = {b"EXTERNAL", b"OAUTHBEARER", b"XOAUTH2", b"CRAM-MD5"}
+        for situation in situations():
+            listing = capabilities(situation, False, b"9").splitlines()
+            for line in (each for each in listing if each.startswith(b"SASL")):
+                self.assertLessEqual(known & set(line.split()), set(line[:63].split()))
 
     def test_passwordsOutsideTLS(self) -> None:
         situation = Situation(startTLS=True, passwordsHere=False)

@@ -3,7 +3,9 @@ Whole conversations, from text files: fed whole, octet by octet and cut at each
 position, always with the same answers in the same order.
 
 C{C:} is a line of the client, C{S:} one of the server, C{M: n} message n
-byte-stuffed with its end, C{E:} the end of the connection.
+byte-stuffed with its end, C{E:} the end of the connection. C{K:} in the first line
+says that every kind of login is possible, inside TLS and with a certificate of
+karl's.
 """
 
 from collections.abc import Iterator
@@ -12,8 +14,10 @@ from pathlib import Path
 from twisted.trial.unittest import TestCase
 
 from pop3svc import __version__
+from pop3svc.channel import Channel
 from pop3svc.core.stuffing import Stuffing
 
+from .kinds import EveryKind
 from .support import FIRST, SECOND, Connection
 
 DIALOGUES = sorted((Path(__file__).parent / "dialogues").glob("*.txt"))
@@ -42,9 +46,16 @@ def read(path: Path) -> tuple[list[tuple[bytes, bytes]], bool]:
             turns[-1] = sent, got + message(int(text))
         elif kind == "E:":
             ends = True
-        elif not line.startswith("#"):
+        elif not line.startswith(("#", "K:")):
             raise ValueError(f"{path}: {line}")
     return turns, ends
+
+
+def connect(path: Path) -> Connection:
+    if not path.read_text().startswith("K:"):
+        return Connection()
+    channel = Channel((b"karl@example.org",), {"tls-exporter": b"x" * 32})
+    return Connection(cred=EveryKind, channel=channel, random=lambda n: b"\xab" * n, host=b"mx")
 
 
 def pieces(data: bytes) -> Iterator[list[bytes]]:
@@ -57,12 +68,12 @@ def pieces(data: bytes) -> Iterator[list[bytes]]:
 
 class DialogueTests(TestCase):
     def test_thereAreDialogues(self) -> None:
-        self.assertGreaterEqual(len(DIALOGUES), 5)
+        self.assertGreaterEqual(len(DIALOGUES), 12)
 
     def test_turnByTurn(self) -> None:
         for path in DIALOGUES:
             turns, ends = read(path)
-            connection = Connection()
+            connection = connect(path)
             for sent, expected in turns:
                 connection.send(sent)
                 self.assertEqual(connection.received(), expected, f"{path.name}: {sent!r}")
@@ -74,7 +85,7 @@ class DialogueTests(TestCase):
             sent = b"".join(each for each, _ in turns)
             expected = b"".join(each for _, each in turns)
             for cuts in pieces(sent):
-                connection = Connection()
+                connection = connect(path)
                 for piece in cuts:
                     connection.send(piece)
                 self.assertEqual(connection.received(), expected, path.name)
@@ -84,12 +95,12 @@ class DialogueTests(TestCase):
         """People with telnet, and popa3d's users, end lines with LF alone."""
         for path in DIALOGUES:
             turns, _ = read(path)
-            connection = Connection()
+            connection = connect(path)
             connection.send(b"".join(each for each, _ in turns).replace(b"\r\n", b"\n"))
             self.assertEqual(connection.received(), b"".join(each for _, each in turns))
 
     def test_nothingIsLoggedAsAFault(self) -> None:
         for path in DIALOGUES:
-            connection = Connection()
+            connection = connect(path)
             connection.send(b"".join(each for each, _ in read(path)[0]))
             self.assertEqual(connection.audit.events("fault", "store-fault"), [], path.name)

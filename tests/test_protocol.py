@@ -2,6 +2,8 @@
 L{pop3svc.protocol}: the fault table, timers, limits, and order under pressure.
 """
 
+from base64 import b64encode
+
 from twisted.trial.unittest import TestCase
 
 from pop3svc.errors import (
@@ -476,6 +478,23 @@ class AuditTests(TestCase):
                 "seconds": 1.5,
             },
         )
+
+    def test_noSecretOfAnExchange(self) -> None:
+        """Good, wrong, malformed or in the wrong state: no answer is in the log."""
+        secret = b64encode(b"\0karl\0topsecret")
+        connection = Connection()
+        for line in (
+            b"AUTH PLAIN " + secret,
+            b"AUTH PLAIN",
+            secret,
+            b"AUTH NTLM " + secret,
+            secret,
+        ):
+            connection.send(line + b"\r\n")
+        [record] = connection.audit.events("login-refused")[:1]
+        self.assertEqual((record["user"], record["mechanism"]), ("karl", "PLAIN"))
+        for text in ("topsecret", secret.decode()):
+            self.assertNotIn(text, str(connection.audit.records))
 
     def test_refused(self) -> None:
         connection = Connection()

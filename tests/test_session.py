@@ -24,8 +24,12 @@ from pop3svc.snapshot import Snapshot
 KARL = Snapshot([120, 200], [b"one", b"two"])
 
 
+def notRandom(octets: int) -> bytes:
+    return b"\xab" * octets
+
+
 def begun(situation: Situation | None = None, /, **limits: int) -> Session:
-    return Session(situation or Situation(), Limits(**limits), b"1.2.3")
+    return Session(situation or Situation(), Limits(**limits), notRandom, b"1.2.3")
 
 
 def loggedIn(snapshot: Snapshot = KARL, **limits: int) -> Session:

@@ -1,14 +1,140 @@
 """
 What a client claims -> Cred credentials for a portal.
+
+The interfaces here and Cred's C{IUsernamePassword} and C{IUsernameHashedPassword}
+are all that a checker may name in its C{credentialInterfaces}; what it names
+decides which mechanisms are offered.
 """
 
 from __future__ import annotations
 
-from twisted.cred.credentials import UsernamePassword
+import hashlib
+import hmac
+from collections.abc import Callable
+from typing import Any
 
-from ..core.effects import PasswordClaim
+from twisted.cred.credentials import ICredentials, IUsernameHashedPassword, UsernamePassword
+from zope.interface import Attribute, implementer
+
+from ..core.effects import (
+    Claim,
+    DigestClaim,
+    ExternalClaim,
+    PasswordClaim,
+    ScramClaim,
+    TokenClaim,
+)
+from ..interfaces import ScramVerifier
+from .scram import checkProof
 
 
-def credentialsOf(claim: PasswordClaim) -> UsernamePassword:
+class IBearerToken(ICredentials):
+    """A token of an authorization server: OAUTHBEARER and XOAUTH2."""
+
+    username: bytes = Attribute("Whom it is for; empty when the token alone is to say it.")
+    token: bytes = Attribute("As the client sent it: ASCII, 64 KiB at the most.")
+
+
+class ICertificateName(ICredentials):
+    """
+    A client certificate that TLS has verified: EXTERNAL. Whoever checks it
+    answers an avatar id that the certificate is good for, or refuses.
+    """
+
+    username: bytes = Attribute("As whom the client wants to log in; empty for no wish.")
+    names: tuple[bytes, ...] = Attribute(
+        "The certificate's mail addresses, then its DNS names, then its common names."
+    )
+
+
+class IScramProof(ICredentials):
+    """
+    A proof that its sender knows a password: the SCRAM mechanisms. A checker
+    that takes it provides L{pop3svc.interfaces.IScramVerifiers} too.
+    """
+
+    username: bytes = Attribute("The user's name, as typed.")
+    hashName: str = Attribute("C{SHA-1} or C{SHA-256}.")
+
+    def checkVerifier(verifier: ScramVerifier) -> bool:
+        """@return: whether the proof is good for the user's verifier."""
+
+
+@implementer(IUsernameHashedPassword)
+class DigestedPassword:
+    """A digest over a challenge and a password: APOP, CRAM-MD5."""
+
+    def __init__(self, claim: DigestClaim) -> None:
+        self.username = claim.name
+        self._claim = claim
+
+    def checkPassword(self, password: bytes) -> bool:
+        """
+        @param password: in clear text.
+        @return: whether the digest is made with it; asked in a time that does
+            not depend on where they differ.
+        """
+        made = _DIGESTS[self._claim.mechanism](self._claim.challenge, password)
+        return hmac.compare_digest(made.encode(), self._claim.digest)
+
+
+@implementer(IBearerToken)
+class BearerToken:
+    """@see: L{IBearerToken}"""
+
+    def __init__(self, claim: TokenClaim) -> None:
+        self.username = claim.name
+        self.token = claim.token
+
+
+@implementer(ICertificateName)
+class CertificateName:
+    """@see: L{ICertificateName}"""
+
+    def __init__(self, claim: ExternalClaim) -> None:
+        self.username = claim.authzid
+        self.names = claim.names
+
+
+@implementer(IScramProof)
+class ScramProof:
+    """@see: L{IScramProof}"""
+
+    def __init__(self, claim: ScramClaim) -> None:
+        self.username = claim.name
+        self.hashName = claim.hashName
+        self._claim = claim
+
+    def checkVerifier(self, verifier: ScramVerifier) -> bool:
+        """@see: L{IScramProof.checkVerifier}"""
+        return checkProof(verifier, self.hashName, self._claim.authMessage, self._claim.proof)
+
+
+def credentialsOf(claim: Claim) -> Any:
     """The credentials that a checker for the claim's kind understands."""
+    return _CREDENTIALS[type(claim)](claim)
+
+
+def _passwordOf(claim: PasswordClaim) -> UsernamePassword:
     return UsernamePassword(claim.name, claim.password)
+
+
+def _apop(challenge: bytes, password: bytes) -> str:
+    """RFC 1939 section 7: MD5 of the timestamp and the password."""
+    return hashlib.md5(challenge + password, usedforsecurity=False).hexdigest()
+
+
+def _cramMD5(challenge: bytes, password: bytes) -> str:
+    """RFC 2195 section 2: HMAC-MD5 of the challenge, keyed with the password."""
+    return hmac.new(password, challenge, "md5").hexdigest()
+
+
+_DIGESTS: dict[str, Callable[[bytes, bytes], str]] = {"APOP": _apop, "CRAM-MD5": _cramMD5}
+
+_CREDENTIALS: dict[type, Callable[[Any], Any]] = {
+    PasswordClaim: _passwordOf,
+    DigestClaim: DigestedPassword,
+    TokenClaim: BearerToken,
+    ExternalClaim: CertificateName,
+    ScramClaim: ScramProof,
+}

@@ -17,6 +17,8 @@ from dataclasses import dataclass
 _UNFIT = re.compile(rb"[^\x20-\x7e]")
 _MESSAGE_NUMBER = re.compile(rb"[1-9][0-9]{0,9}\Z")
 _LINE_COUNT = re.compile(rb"(?:0|[1-9][0-9]{0,9})\Z")
+_MECHANISM = re.compile(rb"[A-Za-z0-9_-]{1,20}\Z")
+_DIGEST = re.compile(rb"[0-9A-Fa-f]{32}\Z")
 _LANGUAGE = re.compile(rb"[A-Za-z0-9*-]{1,40}\Z")
 
 
@@ -99,6 +101,19 @@ def _parseOptionalLanguage(argument: bytes) -> tuple[object, ...] | None:
     return (word,) if not word or _LANGUAGE.match(word) else None
 
 
+def _parseMechanism(argument: bytes) -> tuple[object, ...] | None:
+    """Outlook probes with C{AUTH } and a space behind it."""
+    name, _, response = argument.strip(b" ").partition(b" ")
+    if name and not _MECHANISM.match(name):
+        return None
+    return name.upper(), response.lstrip(b" ") or None
+
+
+def _parseNameAndDigest(argument: bytes) -> tuple[object, ...] | None:
+    name, _, digest = argument.strip(b" ").rpartition(b" ")
+    return (name.rstrip(b" "), digest.lower()) if name and _DIGEST.match(digest) else None
+
+
 NOTHING = Shape(b"no argument", _parseNothing)
 NUMBER = Shape(b"a message-number", _parseNumber)
 OPTIONAL_NUMBER = Shape(b"a message-number or nothing", _parseOptionalNumber)
@@ -107,3 +122,7 @@ NAME = Shape(b"a name", _parseName)
 # A password may hold spaces, also at its ends (RFC 1939 section 7, PASS).
 TEXT = Shape(b"a text", _parseText)
 OPTIONAL_LANGUAGE = Shape(b"a language tag or nothing", _parseOptionalLanguage)
+# RFC 5034 section 4
+MECHANISM = Shape(b"a mechanism and perhaps an initial response", _parseMechanism)
+# RFC 1939 section 7, APOP
+NAME_AND_DIGEST = Shape(b"a name and a digest", _parseNameAndDigest)

@@ -7,6 +7,7 @@ of an exception gets into one (RFC 1939 section 3, RFC 2449 section 8).
 
 from __future__ import annotations
 
+from base64 import b64encode
 from enum import Enum
 
 # RFC 2449 section 4: the first line of a reply, with its CRLF.
@@ -48,6 +49,14 @@ def ok(text: bytes) -> bytes:
 def err(text: bytes, code: Code = Code.NONE) -> bytes:
     """A negative reply."""
     return b"-ERR %s%s\r\n" % (code.value, text)
+
+
+def challenge(octets: bytes) -> bytes:
+    """
+    A challenge of a SASL exchange (RFC 5034 section 4), C{+ } also before
+    nothing: MailKit takes a bare C{+} for no reply at all.
+    """
+    return b"+ %s\r\n" % b64encode(octets)
 
 
 def refused(why: Refusal) -> bytes:

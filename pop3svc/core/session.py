@@ -9,61 +9,41 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ..limits import Limits
 from . import replies
-from .capabilities import Situation, capabilities, withheld
-from .effects import (
-    CheckClaim,
-    Commit,
-    Disconnect,
-    Effect,
-    PasswordClaim,
-    Reply,
-    SendListing,
-    SendMessage,
-    StartTLS,
-)
+from .authorization import Authorization
+from .capabilities import capabilities, withheld
+from .effects import Commit, Effects, Reply, SendListing, SendMessage
 from .grammar import BadSyntax, parseLine
 from .marks import Marks, Messages, NoSuchMessage
-from .replies import Code, Refusal, err, ok
+from .replies import Code, err, ok
 from .states import AFTER_LOGIN, BEFORE_LOGIN, COMMANDS, WAITS, State
-
-Effects = list[Effect]
 
 # RFC 6856 section 3.2: one language, and the one that every server has.
 _LANGUAGES = b"en English\r\n"
 _LANGUAGE_TAGS = (b"EN", b"I-DEFAULT", b"*")
 
+# Only here may a line be as long as a token.
+_LONG_COMMAND = b"AUTH "
 
-class Session:
+
+class Session(Authorization):
     """
     One POP3 session from the greeting, or from the end of STLS, to its end.
-
-    @ivar state: where it is; L{states} says what that allows.
     """
 
-    def __init__(self, situation: Situation, limits: Limits, version: bytes = b"") -> None:
-        """@param version: our version number, which CAPA tells after login."""
-        self.state = State.AUTHORIZATION
-        self._situation = situation
-        self._limits = limits
-        self._version = version
-        self._name = b""
-        self._badCommands = 0
-        self._refusals = 0
-        self._marks: Marks
+    _marks: Marks
 
     # What the driver calls.
 
-    def greet(self) -> Effects:
+    def lineOctets(self, start: bytes = b"") -> int:
         """
-        The greeting of a new connection. No C{<...@...>} stands in it:
-        Thunderbird takes that for an offer of APOP.
-        """
-        return [Reply(ok(b"pop3svc ready"))]
+        How long the line that now arrives may be, with its line end.
 
-    def lineOctets(self) -> int:
-        """How long the line that now arrives may be, with its line end."""
+        @param start: what has arrived of it.
+        """
+        isAuth = self.state in BEFORE_LOGIN and start[:5].upper() == _LONG_COMMAND
+        if isAuth or self.state is State.EXCHANGE:
+            return self._limits.saslLineOctets
         return self._limits.commandOctets
 
     def receiveLine(self, line: bytes) -> Effects:
@@ -73,6 +53,8 @@ class Session:
         self._checkState(self.state not in WAITS)
         if self.state is State.ENDED:
             return []
+        if self.state is State.EXCHANGE:
+            return self._answer(line)
         try:
             return self._command(line)
         except BadSyntax as wrong:
@@ -83,34 +65,13 @@ class Session:
         self._checkState(self.state not in WAITS)
         if self.state is State.ENDED:
             return []
+        if self.state is State.EXCHANGE:
+            return self._break(b"this line is too long")
         return self._bad(err(b"this line is too long"))
 
     def endlessLine(self) -> Effects:
         """The rest of a line that is too long has no end either."""
         return self._end("line-too-long")
-
-    def authenticated(self, messages: Messages) -> Effects:
-        """
-        The claim was good, and the maildrop is open.
-
-        @param messages: its listing, which no longer changes.
-        """
-        self._checkState(self.state is State.CLAIMED)
-        self.state = State.TRANSACTION
-        self._badCommands = 0
-        self._marks = Marks(messages)
-        return [Reply(ok(b"maildrop has " + self._size()))]
-
-    def refused(self, why: Refusal) -> Effects:
-        """The claim was not good, or the maildrop could not be opened."""
-        self._checkState(self.state is State.CLAIMED)
-        self.state = State.AUTHORIZATION
-        effects: Effects = [Reply(replies.refused(why))]
-        if why is Refusal.WRONG:
-            self._refusals += 1
-            if self._refusals >= self._limits.loginAttempts:
-                effects += self._end("login-attempts")
-        return effects
 
     def transferred(self) -> Effects:
         """A message or a listing is written whole."""
@@ -154,13 +115,6 @@ class Session:
         failed = err(b"deleted messages not removed", Code.TEMPORARY)
         return [Reply(failed), *self._end("quit")]
 
-    def injected(self) -> Effects:
-        """
-        Something was sent behind STLS in the clear. An attacker on the path
-        could have put it there, to have it executed inside TLS.
-        """
-        return [Reply(err(b"nothing may follow STLS before TLS")), *self._end("tls-injection")]
-
     # The commands, by the table in states.
 
     def _command(self, line: bytes) -> Effects:
@@ -168,7 +122,7 @@ class Session:
         row = COMMANDS.get(parsed.keyword)
         if row is None:
             return self._bad(err(b"unknown command"))
-        refusal = withheld(row.keyword, self._situation)
+        refusal = withheld(row.keyword, self.situation)
         if self.state not in row.states:
             # Whoever was refused USER is told why again, not to give it first.
             if refusal is not None and self.state in BEFORE_LOGIN:
@@ -186,22 +140,8 @@ class Session:
         except NoSuchMessage as wrong:
             return [Reply(err(wrong.text))]
 
-    def do_USER(self, name: bytes) -> Effects:
-        self._name = name
-        self.state = State.NAMED
-        # The same for each name: it tells nothing about which users exist.
-        return [Reply(ok(b"send PASS"))]
-
-    def do_PASS(self, password: bytes) -> Effects:
-        name, self._name = self._name, b""
-        return self._claim(PasswordClaim("USER", name, password))
-
-    def do_STLS(self) -> Effects:
-        self.state = State.ENDED
-        return [StartTLS(ok(b"begin TLS"))]
-
     def do_CAPA(self) -> Effects:
-        listing = capabilities(self._situation, self.state in AFTER_LOGIN, self._version)
+        listing = capabilities(self.situation, self.state in AFTER_LOGIN, self._version)
         return [Reply(ok(b"capability list follows") + listing + replies.END)]
 
     def do_UTF8(self) -> Effects:
@@ -257,9 +197,11 @@ class Session:
 
     # What they share.
 
-    def _claim(self, claim: PasswordClaim) -> Effects:
-        self.state = State.CLAIMED
-        return [CheckClaim(claim)]
+    def _enter(self, messages: Messages) -> Effects:
+        self.state = State.TRANSACTION
+        self._badCommands = 0
+        self._marks = Marks(messages)
+        return [Reply(ok(b"maildrop has " + self._size()))]
 
     def _listing(self, text: bytes, listing: bytes) -> Effects:
         self.state = State.SENDING
@@ -267,28 +209,6 @@ class Session:
 
     def _size(self) -> bytes:
         return replies.size(self._marks.count, self._marks.octets)
-
-    def _bad(self, reply: bytes) -> Effects:
-        """A line that no mail program sends; too many of them end the session."""
-        self._badCommands += 1
-        most = (
-            self._limits.badCommandsInARow
-            if self.state in AFTER_LOGIN
-            else self._limits.badCommandsBeforeLogin
-        )
-        effects: Effects = [Reply(reply)]
-        if self._badCommands >= most:
-            effects += self._end("bad-commands")
-        return effects
-
-    def _end(self, reason: str) -> Effects:
-        self.state = State.ENDED
-        return [Disconnect(reason)]
-
-    def _checkState(self, fits: bool) -> None:
-        """A line or an outcome at the wrong time is the driver's fault."""
-        if not fits:
-            raise RuntimeError(f"the session does not expect this in {self.state.name}")
 
 
 _HANDLERS: dict[bytes, Callable[..., Effects]] = {

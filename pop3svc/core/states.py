@@ -19,6 +19,7 @@ class State(Enum):
     AUTHORIZATION = "greeted, nobody logged in"
     NAMED = "USER was given, PASS may follow"
     EXCHANGE = "AUTH goes on: a line is an answer, not a command"
+    LOOKUP = "wait: the verifier for a SCRAM exchange is fetched"
     CLAIMED = "wait: somebody checks a claim and opens the maildrop"
     TRANSACTION = "logged in"
     SENDING = "wait: a message or a listing is on its way"
@@ -28,7 +29,7 @@ class State(Enum):
 
 BEFORE_LOGIN = frozenset({State.AUTHORIZATION, State.NAMED})
 AFTER_LOGIN = frozenset({State.TRANSACTION})
-WAITS = frozenset({State.CLAIMED, State.SENDING, State.UPDATE})
+WAITS = frozenset({State.LOOKUP, State.CLAIMED, State.SENDING, State.UPDATE})
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,8 @@ COMMANDS = {
         # RFC 1939 section 7, RFC 5034, RFC 2595
         Row(b"USER", BEFORE_LOGIN, grammar.NAME, _LOGGED_IN),
         Row(b"PASS", frozenset({State.NAMED}), grammar.TEXT, b"USER comes before PASS"),
+        Row(b"APOP", BEFORE_LOGIN, grammar.NAME_AND_DIGEST, _LOGGED_IN),
+        Row(b"AUTH", BEFORE_LOGIN, grammar.MECHANISM, _LOGGED_IN),
         Row(b"STLS", BEFORE_LOGIN, grammar.NOTHING, _LOGGED_IN),
         # RFC 2449 section 5, RFC 6856 section 2 and section 3
         Row(b"CAPA", BEFORE_LOGIN | AFTER_LOGIN, grammar.NOTHING, b""),
