@@ -7,11 +7,11 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from twisted.cred.credentials import IUsernamePassword
 from twisted.cred.strcred import AuthOptionMixin
 from twisted.python import usage
 
 from .config import listenersOf, readFile, settingsOf
+from .core.mechanisms import MECHANISMS
 from .errors import SettingError
 from .limits import Limits
 from .listeners import ListenerSettings
@@ -23,8 +23,9 @@ _CHOICES = {
 _DEFAULTS = {"demo-directory": "pop3svc-demo"} | {
     name: choices[0] for name, choices in _CHOICES.items()
 }
+WAYS_TO_LOG_IN = (b"USER", *MECHANISMS)
 _FLAGS = ("demo", "apop")
-_LISTS = ("pop3", "pop3s", "certificate", "private-key", "auth", "maildrop", "limit")
+_LISTS = ("pop3", "pop3s", "certificate", "private-key", "auth", "mechanism", "maildrop", "limit")
 
 
 class Options(usage.Options, AuthOptionMixin):
@@ -36,7 +37,7 @@ class Options(usage.Options, AuthOptionMixin):
     synopsis = "[options]"
     longdesc = "A POP3 service: see the README for a production example, --demo to try it."
 
-    supportedInterfaces = (IUsernamePassword,)
+    supportedInterfaces = None
 
     optFlags = [
         ["demo", None, "Serve two classroom maildrops on loopback, ports 1100 and 1995."],
@@ -67,6 +68,13 @@ class Options(usage.Options, AuthOptionMixin):
             None,
             None,
             "A PEM file of authorities: ask for client certificates, and offer SASL EXTERNAL.",
+        ],
+        [
+            "secret",
+            None,
+            None,
+            "A file of random octets, made if it is missing, that keeps what SCRAM shows of"
+            " unknown users the same after a restart.",
         ],
         ["log-format", None, None, "How audit lines look: text or json. [default: text]"],
     ]
@@ -110,6 +118,13 @@ class Options(usage.Options, AuthOptionMixin):
         user decides.
         """
         self.given["auth"].append(description)
+
+    def opt_mechanism(self, name: str) -> None:
+        """
+        A way to log in that is wanted: USER, or a SASL mechanism such as PLAIN.
+        Repeatable; all that are possible, if none is named.
+        """
+        self.given["mechanism"].append(name.upper())
 
     def opt_maildrop(self, description: str) -> None:
         """
@@ -183,7 +198,9 @@ class Options(usage.Options, AuthOptionMixin):
         self.listeners = listenersOf(path, file)
         onCommandLine = {name for name, values in self.given.items() if values}
         limits, self.given["limit"] = self.given["limit"], []
-        parameters = dict.fromkeys(_LISTS, True) | dict.fromkeys([*_DEFAULTS, "client-ca"], False)
+        parameters = dict.fromkeys(_LISTS, True) | dict.fromkeys(
+            [*_DEFAULTS, "client-ca", "secret"], False
+        )
         for name, value in settingsOf(path, file, parameters, _FLAGS):
             if name in _FLAGS:
                 self[name] = 1
@@ -201,6 +218,10 @@ class Options(usage.Options, AuthOptionMixin):
         for name, default in _DEFAULTS.items():
             if self[name] is None:
                 self[name] = default
+        for name in self.given["mechanism"]:
+            if name.encode() not in WAYS_TO_LOG_IN:
+                known = ", ".join(each.decode() for each in WAYS_TO_LOG_IN)
+                raise usage.UsageError(f"--mechanism is one of {known}, not {name!r}")
         for name, choices in _CHOICES.items():
             if self[name] not in choices:
                 raise usage.UsageError(

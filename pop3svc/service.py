@@ -7,8 +7,12 @@ one sentence with exit status 1.
 
 from __future__ import annotations
 
+import contextlib
+import os
+import secrets
 import signal
 from itertools import zip_longest
+from pathlib import Path
 from typing import Any
 
 from twisted.application.service import IService, MultiService
@@ -20,6 +24,7 @@ from twisted.internet.endpoints import serverFromString
 from twisted.internet.interfaces import IStreamServerEndpoint
 from twisted.protocols.tls import TLSMemoryBIOFactory
 
+from .auth.certificate import CertificateChecker
 from .auth.chain import CheckerChain
 from .auth.realm import MaildropRealm
 from .errors import SettingError
@@ -34,6 +39,8 @@ from .options import Options
 from .tls import ServerTLS, Version
 
 __all__ = ["Options", "makeService"]
+
+_SECRET_OCTETS = 32
 
 
 def makeService(options: Options) -> IService:
@@ -57,7 +64,7 @@ def _makeService(options: Options) -> IService:
     given = options.given
     if not (given["pop3"] or given["pop3s"] or options.listeners):
         raise SettingError("no listener is given; add --pop3 tcp:110 or --pop3s tcp:995")
-    if not given["auth"]:
+    if not (given["auth"] or options["client-ca"]):
         raise SettingError("nobody could log in; add --auth KIND:ARGUMENTS (see --help-auth)")
     if not given["maildrop"]:
         raise SettingError(
@@ -66,9 +73,13 @@ def _makeService(options: Options) -> IService:
         )
     audit = Audit(options["log-format"])
     source = makeSource(given["maildrop"][0])
-    chain = CheckerChain([_makeChecker(each) for each in given["auth"]])
+    checkers = [_makeChecker(each) for each in given["auth"]]
+    if options["client-ca"]:
+        checkers.append(CertificateChecker())
+    chain = CheckerChain(checkers)
     portal = Portal(MaildropRealm(source), [chain])
     tls = _CertificateSets(options)
+    secret = _readSecret(options["secret"])
     service = POP3Service(options, [source, chain])
     for settings in _listeners(options, tls.given):
         factory = POP3Factory(
@@ -77,6 +88,9 @@ def _makeService(options: Options) -> IService:
             tls.of(settings) if settings.tls == "stls" else None,
             settings.clearTextLogins,
             audit,
+            mechanisms=[each.encode() for each in given["mechanism"]] or None,
+            apop=bool(options["apop"]),
+            scramKey=secret,
         )
         service.factories.append(factory)
         served: Any = factory
@@ -210,6 +224,26 @@ def _makeChecker(description: str) -> ICredentialsChecker:
         ) from error
     except (InvalidAuthArgumentString, OSError) as error:
         raise SettingError(f"--auth {description}: {error}") from error
+
+
+def _readSecret(path: str | None) -> bytes:
+    """@raise SettingError: the file can neither be read nor made."""
+    if path is None:
+        return secrets.token_bytes(_SECRET_OCTETS)
+    try:
+        with contextlib.suppress(FileExistsError):
+            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+            with open(os.open(path, flags, 0o600), "wb") as file:
+                file.write(secrets.token_bytes(_SECRET_OCTETS))
+        secret = Path(path).read_bytes()
+    except OSError as error:
+        raise SettingError(f"cannot read or make {path}: {error.strerror}") from error
+    if len(secret) < _SECRET_OCTETS:
+        raise SettingError(
+            f"{path} has {len(secret)} octets, {_SECRET_OCTETS} are the least;"
+            " remove it, and a good one is made"
+        )
+    return secret
 
 
 def _makeEndpoint(reactor: Any, description: str) -> IStreamServerEndpoint:
