@@ -1,0 +1,75 @@
+"""
+Long work in a pool, without holding a thread for minutes.
+
+The work is a generator that yields wherever it may be interrupted. Each slice is
+one call in the pool, so the work of other sessions comes in between.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine, Generator
+from typing import Any, TypeVar
+
+from twisted.internet.defer import Deferred
+
+from ..pools import Pool
+
+T = TypeVar("T")
+Slices = Generator[None, None, T]
+
+# How far work goes before it yields: some 20 milliseconds of small messages, or
+# one large one, whose reading is what takes the time.
+SLICE_FILES = 500
+SLICE_OCTETS = 32 * 1024 * 1024
+
+
+async def runSlices(pool: Pool, slices: Slices[T]) -> T:
+    """
+    Run the slices one after another, in threads.
+
+    @return: what the generator returns or raises; L{pop3svc.pools.PoolFull}
+        when a slice found no place, and then the generator is closed.
+    """
+    try:
+        while True:
+            ended, result = await pool.run(_next, slices)
+            if ended:
+                return result[0]
+    finally:
+        slices.close()
+
+
+def _next(slices: Slices[T]) -> tuple[bool, list[T]]:
+    """Whether that was the last slice, and if so, the result."""
+    try:
+        next(slices)
+    except StopIteration as end:
+        return True, [end.value]
+    return False, []
+
+
+class Work:
+    """What runs for one session, so that its end can wait for it."""
+
+    def __init__(self) -> None:
+        self._running = 0
+        self._waiting: list[Deferred[None]] = []
+
+    def start(self, work: Coroutine[Deferred[Any], Any, T]) -> Deferred[T]:
+        """Run this; until its end, L{ended} waits."""
+        self._running += 1
+        return Deferred.fromCoroutine(work).addBoth(self._end)
+
+    async def ended(self) -> None:
+        """Wait until nothing runs."""
+        while self._running:
+            waiting: Deferred[None] = Deferred()
+            self._waiting.append(waiting)
+            await waiting
+
+    def _end(self, result: T) -> T:
+        self._running -= 1
+        waiting, self._waiting = self._waiting, []
+        for each in waiting:
+            each.callback(None)
+        return result
