@@ -14,6 +14,8 @@ from pathlib import Path
 from twisted.trial.unittest import SynchronousTestCase
 
 from pop3svc.demo import makeCertificate
+from pop3svc.options import Options
+from pop3svc.service import makeService
 
 from .running import ROOT, TWISTD, RunningService, freePort, runService
 
@@ -23,6 +25,17 @@ MEMORY = ("--maildrop", "memory:")
 
 class WrongOptionTests(SynchronousTestCase):
     """One sentence that says what to do, exit status 1, no traceback."""
+
+    def sentence(self, *words: str) -> str:
+        """What is said of these words, without a process for each."""
+        options = Options()
+        with self.assertRaises(SystemExit) as caught:
+            options.parseOptions(words)
+            makeService(options)
+        line = str(caught.exception.code)
+        self.assertEqual(line.count("\n"), 0, line)
+        self.assertTrue(line.startswith("twistd pop3svc: "), line)
+        return line.removeprefix("twistd pop3svc: ")
 
     def refused(self, *words: str) -> str:
         ended = runService(*words)
@@ -36,20 +49,20 @@ class WrongOptionTests(SynchronousTestCase):
     def test_somethingIsMissing(self) -> None:
         port = ("--pop3", f"tcp:{freePort()}:interface=127.0.0.1")
         self.assertEqual(
-            self.refused(*USERS, *MEMORY),
+            self.sentence(*USERS, *MEMORY),
             "no listener is given; add --pop3 tcp:110 or --pop3s tcp:995",
         )
         self.assertEqual(
-            self.refused(*port, *MEMORY),
+            self.sentence(*port, *MEMORY),
             "nobody could log in; add --auth KIND:ARGUMENTS (see --help-auth)",
         )
         self.assertEqual(
-            self.refused(*port, *USERS),
+            self.sentence(*port, *USERS),
             "no maildrops are given; add --maildrop maildir:/home/{user}/Maildir"
             " (see --help-maildrop)",
         )
         self.assertEqual(
-            self.refused("--pop3s", "tcp:1995", *USERS, *MEMORY),
+            self.sentence("--pop3s", "tcp:1995", *USERS, *MEMORY),
             "TLS on tcp:1995 needs a certificate; add --certificate FILE",
         )
 
@@ -66,8 +79,17 @@ class WrongOptionTests(SynchronousTestCase):
             ([*port, *USERS, "--maildrop", "maildir:/tmp/{usr}"], "{usr}"),
             ([*port, *USERS, *MEMORY, "--certificate", "/nowhere.pem"], "cannot read /nowhere.pem"),
             ([*port, *USERS, *MEMORY, "--private-key", "x"], "each --private-key needs its"),
+            ([*port, *USERS, *MEMORY, "--secret", "/nowhere/x"], "cannot read or make /nowhere/x"),
+            ([*port, *USERS, *MEMORY, "--mechanism", "XYZ"], "--mechanism is one of USER, "),
         ):
-            self.assertIn(part, self.refused(*words))
+            self.assertIn(part, self.sentence(*words))
+
+    def test_forReal(self) -> None:
+        self.assertEqual(
+            self.refused(*USERS, *MEMORY),
+            "no listener is given; add --pop3 tcp:110 or --pop3s tcp:995",
+        )
+        self.assertIn("did you mean", self.refused("--limit", "idle-second=1"))
 
     def test_missingFileOfTwistedsChecker(self) -> None:
         """Twisted's own plugin says a line about it, too."""
@@ -136,6 +158,9 @@ class RunningTests(SynchronousTestCase):
                 socket.create_connection(("127.0.0.1", self.port), timeout=20).close()
             except ConnectionRefusedError:
                 return True
+            except ConnectionResetError:
+                # It was in the queue of the listener when that was closed.
+                continue
             time.sleep(0.01)
         return False
 
@@ -159,6 +184,49 @@ class RunningTests(SynchronousTestCase):
         self.assertEqual(output.count('"tls": "TLSv1.3", "user"'), 4)
         self.assertEqual(output.count('"reason": "quit"'), 3)
         self.assertNotIn("Traceback", output)
+
+    def test_reload(self) -> None:
+        """
+        SIGHUP: the next connection gets the new certificate and the new limits,
+        and the session that is open notices nothing.
+        """
+        config = os.path.abspath(self.mktemp())
+        Path(config).write_text("[limits]\nlogin-attempts = 4\n")
+        service = self.start("--config", config)
+        trust = ssl.create_default_context(cafile=self.pem)
+        before = poplib.POP3_SSL("localhost", self.tlsPort, context=trust, timeout=20)
+        Path(self.pem).write_bytes(makeCertificate("localhost"))
+        Path(config).write_text("[limits]\nlogin-attempts = 1\n")
+        service.process.send_signal(signal.SIGHUP)
+        service.waitFor("event=reloaded")
+        before.user("karl")
+        before.pass_("secret")
+        self.assertEqual(before.stat(), (0, 0))
+        trust = ssl.create_default_context(cafile=self.pem)
+        after = poplib.POP3_SSL("localhost", self.tlsPort, context=trust, timeout=20)
+        after.user("karl")
+        with self.assertRaises(poplib.error_proto):
+            after.pass_("wrong")
+        with self.assertRaises((poplib.error_proto, OSError)):
+            after.noop()
+        self.assertEqual(before.quit()[:3], b"+OK")
+        Path(config).write_text("[limits]\nlogin-attemps = 1\n")
+        Path(self.pem).write_text("no PEM")
+        service.process.send_signal(signal.SIGHUP)
+        service.waitFor("did you mean login-attempts?")
+        service.waitFor("is no PEM certificate")
+        poplib.POP3_SSL("localhost", self.tlsPort, context=trust, timeout=20).quit()
+        self.assertEqual(service.stop(), 0)
+        self.assertNotIn("Traceback", service.output())
+
+    def test_secret(self) -> None:
+        """It is made once, and kept from others."""
+        path = os.path.abspath(self.mktemp())
+        self.assertEqual(self.start("--secret", path).stop(), 0)
+        secret = Path(path).read_bytes()
+        self.assertEqual((len(secret), os.stat(path).st_mode & 0o777), (32, 0o600))
+        self.assertEqual(self.start("--secret", path).stop(), 0)
+        self.assertEqual(Path(path).read_bytes(), secret)
 
     def test_drain(self) -> None:
         """SIGTERM: nobody new gets in, whoever is in may finish, exit status 0."""
