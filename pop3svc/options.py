@@ -7,9 +7,11 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
+from twisted.cred.credentials import IUsernameHashedPassword, IUsernamePassword
 from twisted.cred.strcred import AuthOptionMixin
 from twisted.python import usage
 
+from .auth.credentials import IBearerToken
 from .config import listenersOf, readFile, settingsOf
 from .core.mechanisms import MECHANISMS
 from .errors import SettingError
@@ -37,7 +39,7 @@ class Options(usage.Options, AuthOptionMixin):
     synopsis = "[options]"
     longdesc = "A POP3 service: see the README for a production example, --demo to try it."
 
-    supportedInterfaces = None
+    supportedInterfaces = (IUsernamePassword, IUsernameHashedPassword, IBearerToken)
 
     optFlags = [
         ["demo", None, "Serve two classroom maildrops on loopback, ports 1100 and 1995."],
