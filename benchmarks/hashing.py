@@ -16,13 +16,17 @@ import tempfile
 import threading
 import time
 from pathlib import Path
+from typing import BinaryIO
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from tests.running import RunningService, freePort
 
 
-def connect(port: int) -> tuple[socket.socket, object]:
+Peer = tuple[socket.socket, BinaryIO]
+
+
+def connect(port: int) -> Peer:
     connection = socket.create_connection(("127.0.0.1", port), timeout=120)
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     lines = connection.makefile("rb")
@@ -30,14 +34,14 @@ def connect(port: int) -> tuple[socket.socket, object]:
     return connection, lines
 
 
-def ask(pair: tuple[socket.socket, object], line: bytes) -> bytes:
+def ask(pair: Peer, line: bytes) -> bytes:
     connection, lines = pair
     connection.sendall(line + b"\r\n")
     answer: bytes = lines.readline()
     return answer
 
 
-def noops(pair: tuple[socket.socket, object], until: threading.Event, least: int) -> list[float]:
+def noops(pair: Peer, until: threading.Event, least: int) -> list[float]:
     """The seconds that each answer took."""
     taken = []
     while len(taken) < least or not until.is_set():
@@ -87,6 +91,9 @@ def main(logins: int) -> None:
             threading.Thread(target=logIn).start()
             show(f"with {logins} logins in flight", noops(bystander, done, 1))
             print(f"the logins took {time.perf_counter() - began:.1f} s")
+            for connection, lines in (bystander, *pairs):
+                lines.close()
+                connection.close()
         finally:
             service.stop()
 

@@ -7,6 +7,8 @@ bound fails at once, and the client is told to come back later.
 
 from __future__ import annotations
 
+import os
+import threading
 from collections.abc import Callable
 from typing import Any, ParamSpec, TypeVar, cast
 
@@ -17,6 +19,9 @@ from twisted.python.threadpool import ThreadPool
 
 P = ParamSpec("P")
 T = TypeVar("T")
+
+# Less than the reactor gets, and more than nothing on a busy host.
+_NICENESS = 10
 
 
 class PoolFull(Exception):
@@ -34,6 +39,19 @@ class _Outcome(Deferred[T]):
         """The outcome is waited for all the same."""
 
 
+class _ModestThread(threading.Thread):
+    """A thread that gives way to the reactor, where the system knows of threads."""
+
+    def run(self) -> None:
+        # Linux keeps a niceness for each thread, under the thread's own id.
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICENESS)
+        super().run()
+
+
+class _ModestThreadPool(ThreadPool):
+    threadFactory = _ModestThread
+
+
 class Pool:
     """
     Threads that are started with the first piece of work and end with the
@@ -42,16 +60,18 @@ class Pool:
     @ivar pending: the pieces of work running or waiting now.
     """
 
-    def __init__(self, name: str, threads: int, queue: int) -> None:
+    def __init__(self, name: str, threads: int, queue: int, modest: bool = False) -> None:
         """
         @param name: how the threads are named.
         @param threads: how many run at once.
         @param queue: how many pieces of work may wait besides.
+        @param modest: the work burns the processor, and the reactor comes first.
         """
         self.pending = 0
         self._stopped = False
         self._most = threads + queue
-        self._threads = ThreadPool(0, threads, name=name)
+        kind = _ModestThreadPool if modest else ThreadPool
+        self._threads = kind(0, threads, name=name)
 
     def resize(self, threads: int, queue: int) -> None:
         """New bounds; what runs or waits already is not touched."""

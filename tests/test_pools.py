@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 
 from twisted.internet.defer import Deferred, gatherResults
@@ -30,6 +31,19 @@ class PoolTests(TestCase):
         self.assertIn("tests", name)
         self.assertEqual(self.pool.pending, 0)
         self.assertEqual(await self.pool.run(divmod, 7, 2), (3, 1))
+
+    async def test_modest(self) -> None:
+        """Threads that burn the processor give way; the reactor's own does not."""
+
+        def niceness() -> int:
+            return os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+
+        modest = Pool("modest", 1, 1, modest=True)
+        self.addCleanup(modest._stop)
+        here = niceness()
+        self.assertEqual(await modest.run(niceness), 10)
+        self.assertEqual(await self.pool.run(niceness), here)
+        self.assertEqual(niceness(), here)
 
     async def test_failure(self) -> None:
         with self.assertRaises(ZeroDivisionError):
