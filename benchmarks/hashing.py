@@ -22,7 +22,6 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from tests.running import RunningService, freePort
 
-
 Peer = tuple[socket.socket, BinaryIO]
 
 
