@@ -158,8 +158,14 @@ class POP3Service(MultiService):
         SIGHUP reloads. SIGTERM is an asked-for end and thus a success: left to
         twistd, the process would end by the signal, and not with status 0.
         """
+
+        def stop(*_: object) -> None:
+            # Whoever asks again while sessions finish changes nothing.
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+            reactor.callFromThread(reactor.stop)
+
         signal.signal(signal.SIGHUP, lambda *_: reactor.callFromThread(self.reloader.reload))
-        signal.signal(signal.SIGTERM, lambda *_: reactor.callFromThread(reactor.stop))
+        signal.signal(signal.SIGTERM, stop)
 
 
 async def _drain(factory: POP3Factory) -> None:

@@ -1,0 +1,1 @@
+"""Real mail programs and a real MTA against the real service."""

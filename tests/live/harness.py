@@ -1,0 +1,214 @@
+"""
+The real service as its own process, for tests that come to it from outside.
+
+A test that is over has also shown that the service ends by SIGTERM with exit
+status 0, and that nothing in its log was a surprise to it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from pop3svc.demo import makeCertificate
+
+USER, PASSWORD = "karl", "secret"
+# The certificate is for this name; clients check that it is.
+HOST = "localhost"
+LOOPBACK = "127.0.0.1"
+
+_START_SECONDS = 30.0
+_STOP_SECONDS = 15.0
+_SURPRISES = ("Traceback", "Unhandled")
+_END_OF_KEY = b"-----END PRIVATE KEY-----\n"
+
+
+@dataclass(frozen=True)
+class Way:
+    """
+    How a client comes to the service; each client is tried on all it knows.
+
+    @ivar name: for people, and for programs of tests.
+    @ivar stls: TLS begins after STLS.
+    @ivar implicit: TLS begins with the first octet, on a port of its own.
+    """
+
+    name: str
+    stls: bool = False
+    implicit: bool = False
+
+    @property
+    def tls(self) -> bool:
+        """The password goes through TLS."""
+        return self.stls or self.implicit
+
+
+PLAIN = Way("plain")
+STLS = Way("STLS", stls=True)
+IMPLICIT = Way("implicit", implicit=True)
+
+
+def freePorts(count: int) -> list[int]:
+    """So many ports of loopback that nobody listens on now."""
+    with contextlib.ExitStack() as held:
+        sockets = [held.enter_context(socket.socket()) for _ in range(count)]
+        for each in sockets:
+            each.bind((LOOPBACK, 0))
+        return [each.getsockname()[1] for each in sockets]
+
+
+class LiveService:
+    """
+    C{twistd pop3svc} in a directory of its own. It can be started again after
+    it has stopped or was killed; ports and maildrops stay the same.
+
+    @ivar maildirs: below it, each user's Maildir.
+    @ivar authority: a PEM file; who trusts it trusts the service.
+    """
+
+    def __init__(self, directory: Path, arguments: tuple[str, ...] = ()) -> None:
+        """
+        @param directory: absolute, and made by somebody else.
+        @param arguments: further options of C{pop3svc}.
+        """
+        self.directory = directory
+        self.maildirs = directory / "maildirs"
+        self.authority = directory / "authority.pem"
+        self._ports = dict(zip((False, True), freePorts(2), strict=True))
+        self._log = directory / "twistd.log"
+        self._process: subprocess.Popen[bytes] | None = None
+        self.maildirs.mkdir()
+        pem = makeCertificate(HOST)
+        (directory / "server.pem").write_bytes(pem)
+        self.authority.write_bytes(pem.partition(_END_OF_KEY)[2])
+        (directory / "passwd").write_text(f"{USER}:{{PLAIN}}{PASSWORD}\n", "ascii")
+        plain, tls = (f"tcp:{self._ports[each]}:interface={LOOPBACK}" for each in (False, True))
+        self._command = (
+            *(sys.executable, str(Path(sys.executable).with_name("twistd"))),
+            *("-n", "--pidfile=", "pop3svc", "--pop3", plain, "--pop3s", tls),
+            *("--certificate", str(directory / "server.pem")),
+            *arguments,
+        )
+
+    def port(self, way: Way = PLAIN) -> int:
+        """Where clients that come this way connect to."""
+        return self._ports[way.implicit]
+
+    def start(self) -> None:
+        """
+        Start it, and wait until both ports answer.
+
+        @raise AssertionError: it does not come up; with its log.
+        """
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(
+                self._command,
+                cwd=self.directory,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+        giveUp = time.monotonic() + _START_SECONDS
+        while not all(self._listens(port) for port in self._ports.values()):
+            if self._process.poll() is not None or time.monotonic() > giveUp:
+                self.kill()
+                raise AssertionError(f"the service does not start:\n{self.log()}")
+            time.sleep(0.02)
+
+    def terminate(self) -> None:
+        """SIGTERM: the service drains."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGTERM)
+
+    def wait(self) -> int:
+        """@return: its exit status, once it has ended."""
+        assert self._process is not None
+        status = self._process.wait(_STOP_SECONDS)
+        self._process = None
+        return status
+
+    def kill(self) -> None:
+        """SIGKILL, if it runs: no handler, no last word."""
+        if self._process is not None:
+            self._process.kill()
+            self.wait()
+
+    def log(self) -> str:
+        """All that it has printed, over all its starts."""
+        return self._log.read_text("utf-8", "replace")
+
+    @property
+    def running(self) -> bool:
+        return self._process is not None
+
+    def surprises(self) -> str:
+        """The log, if anything in it was not foreseen; else nothing."""
+        log = self.log()
+        return log if any(each in log for each in _SURPRISES) else ""
+
+    @staticmethod
+    def _listens(port: int) -> bool:
+        with socket.socket() as probe:
+            return probe.connect_ex((LOOPBACK, port)) == 0
+
+
+class LiveTestCase(SynchronousTestCase):
+    """A test with a private directory and services that it need not stop."""
+
+    def setUp(self) -> None:
+        self.directory = Path(self.mktemp()).absolute()
+        self.directory.mkdir()
+
+    def serve(self, *arguments: str) -> LiveService:
+        """
+        Start a service with one user, L{USER}, and a Maildir for everybody,
+        unless the arguments say otherwise.
+
+        @param arguments: further options of C{pop3svc}.
+        """
+        directory = self.directory / "service"
+        directory.mkdir()
+        if "--demo" not in arguments:
+            arguments = (
+                *("--auth", f"passwd:{directory}/passwd"),
+                *("--maildrop", f"maildir:{directory}/maildirs/{{user}}"),
+                *arguments,
+            )
+        service = LiveService(directory, arguments)
+        service.start()
+        self.addCleanup(self._stopService, service)
+        return service
+
+    def _stopService(self, service: LiveService) -> None:
+        try:
+            if service.running:
+                service.terminate()
+                self.assertEqual(service.wait(), 0)
+        finally:
+            service.kill()
+        if surprises := service.surprises():
+            self.fail(f"the service was surprised:\n{surprises}")
+
+
+def environment(home: Path) -> dict[str, str]:
+    """
+    What programs find around them: a home of their own, and nothing of whoever
+    runs the tests, such as another file of certificate authorities.
+
+    @param home: where they keep their settings.
+    """
+    return {
+        "HOME": str(home),
+        "LC_ALL": "C.UTF-8",
+        # Debian keeps daemons where only root looks.
+        "PATH": os.environ.get("PATH", os.defpath) + ":/usr/local/sbin:/usr/sbin",
+    }
