@@ -4,6 +4,8 @@
 # make lint   ruff and mypy
 
 PYTHON ?= python3
+# The extras of setup.cfg; tests of a checker whose extra is missing say so.
+EXTRAS ?= test
 VENV := .venv
 BIN := $(VENV)/bin
 
@@ -11,11 +13,11 @@ BIN := $(VENV)/bin
 
 $(VENV)/installed: setup.cfg setup.py pyproject.toml
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --editable '.[test]' --config-settings editable_mode=compat
+	$(BIN)/pip install --quiet --editable '.[$(EXTRAS)]' --config-settings editable_mode=compat
 	touch $@
 
 $(VENV)/linters: $(VENV)/installed
-	$(BIN)/pip install --quiet --editable '.[test,lint]' --config-settings editable_mode=compat
+	$(BIN)/pip install --quiet --editable '.[$(EXTRAS),lint]' --config-settings editable_mode=compat
 	touch $@
 
 run: $(VENV)/installed

@@ -150,7 +150,7 @@ class POP3Protocol(BoundedLineReceiver, TimeoutMixin):
             self.factory.audit.fault(self._subject, "performing a command")
             self._end("fault")
 
-    # effects.Effects.
+    # Effects.
 
     def _performReply(self, effect: effects.Reply) -> None:
         self._outlet.write(effect.octets)
