@@ -61,8 +61,8 @@ class Outlet:
         listener: IOutletListener,
     ) -> None:
         self.congested = False
-        # Stuffing at most doubles a block.
-        self.block = (limits.bufferedOctets - _TRANSPORT_OCTETS) // 2
+        # A block as it was read, and as it is written: stuffing at most doubles it.
+        self.block = (limits.bufferedOctets - _TRANSPORT_OCTETS) // 3
         self.octets = 0
         self._transport = transport
         self._clock = clock
@@ -186,6 +186,8 @@ async def sendMessage(
         if not data:
             break
         ready += stuffing.block(data)
+        # Nothing is held twice while the peer makes up its mind.
+        del data
         if len(ready) >= outlet.block:
             outlet.write(ready)
             ready = b""

@@ -412,7 +412,7 @@ class LimitTests(TestCase):
         connection.send(b"LIST\r\nUIDL\r\n" * 20)
         self.assertLess(len(connection.transport.value()), 256 * 1024)
         got = b""
-        for _ in range(100):
+        for _ in range(200):
             got += connection.received()
             connection.transport.takeMore(64 * 1024)
         got += connection.received()
