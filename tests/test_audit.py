@@ -28,6 +28,11 @@ class AuditTests(TestCase):
         )
         self.assertIs(self.events[-1]["log_level"], LogLevel.info)
 
+    def test_detail(self) -> None:
+        """The administrator sees which it was; the client does not."""
+        Audit().loginRefused(Subject("s", "p"), "wrong", "x" * 1000)
+        self.assertTrue(self.events[-1]["line"].endswith(" reason=wrong detail=" + "x" * 200))
+
     def test_json(self) -> None:
         self.assertEqual(
             json.loads(self.line("json", Subject("ab12", "::1", user=b"a b"))),

@@ -21,6 +21,9 @@ from twisted.python.failure import Failure
 Format = Literal["text", "json"]
 Value = str | int | float
 
+# A checker of somebody else may say what it likes; a log line stays a line.
+_DETAIL_LETTERS = 200
+
 _PLAIN = re.compile(r"[!#-<>-\[\]-~]+\Z")
 
 
@@ -44,6 +47,8 @@ class Subject:
     @ivar tls: the version of TLS, or C{none}.
     @ivar user: the name given to log in.
     @ivar mechanism: how it was given: C{USER} or the SASL mechanism's name.
+    @ivar credential: the name of the application password that was used; empty
+        for the main one, and then in no record.
     """
 
     session: str
@@ -51,6 +56,7 @@ class Subject:
     tls: str = "none"
     user: bytes = b""
     mechanism: str = ""
+    credential: str = ""
 
 
 class Audit:
@@ -92,9 +98,15 @@ class Audit:
             LogLevel.info, "login", {**_login(subject), "messages": messages, "octets": octets}
         )
 
-    def loginRefused(self, subject: Subject, reason: str) -> None:
-        """@param reason: C{wrong}, C{in-use}, C{temporary} or C{permanent}."""
-        self._write(LogLevel.info, "login-refused", {**_login(subject), "reason": reason})
+    def loginRefused(self, subject: Subject, reason: str, detail: str = "") -> None:
+        """
+        @param reason: C{wrong}, C{in-use}, C{temporary} or C{permanent}.
+        @param detail: what the checker said about it, if it said anything.
+        """
+        record = {**_login(subject), "reason": reason}
+        if detail:
+            record["detail"] = detail[:_DETAIL_LETTERS]
+        self._write(LogLevel.info, "login-refused", record)
 
     def logout(
         self,
@@ -179,4 +191,5 @@ def _login(subject: Subject) -> dict[str, Value]:
         **_connection(subject),
         "user": _printable(subject.user),
         "mechanism": subject.mechanism,
+        **({"credential": subject.credential} if subject.credential else {}),
     }
