@@ -103,6 +103,17 @@ class IMaildropSourceFactory(Interface):
         """
 
 
+class ILoginListener(Interface):
+    """Provided by what is passed to C{Portal.login} as the mind, if it wants to know."""
+
+    def loggedInAs(avatarId: bytes) -> None:
+        """
+        The checker has said who the user is; the maildrop is not open yet.
+
+        @param avatarId: may be a L{pop3svc.account.Account}.
+        """
+
+
 class ILimited(Interface):
     """
     A source or a checker that keeps to the service's limits provides this too.

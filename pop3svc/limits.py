@@ -94,6 +94,24 @@ class Limits:
         least=0,
     )
     watchSeconds: int = limit(10, "How often the files of certificates are looked at for a change.")
+    checkerSeconds: int = limit(
+        10, "How long a directory, a database, PAM or a program may take over one login."
+    )
+    checkerThreads: int = limit(
+        8, "Logins that wait for a directory, a database, PAM or a program at once."
+    )
+    checkerQueue: int = limit(
+        64, "Logins that wait for their turn there; one more is told to come back later."
+    )
+    checkerOctets: int = limit(
+        256 * 1024,
+        "An answer of an authorization server; a set of keys has a few KiB.",
+        least=1024,
+    )
+    credentialsPerUser: int = limit(
+        20,
+        "Passwords of one user in a password file: a wrong one is tried against all of them.",
+    )
     drainSeconds: int = limit(30, "How long sessions may go on after SIGTERM.", least=0)
 
     @classmethod

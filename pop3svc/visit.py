@@ -12,7 +12,9 @@ from typing import Any, cast
 
 from twisted.cred.error import UnauthorizedLogin
 from twisted.cred.portal import Portal
+from zope.interface import implementer
 
+from .account import Account
 from .auth.credentials import IScramProof, credentialsOf
 from .auth.scram import decoyVerifier
 from .core.effects import Claim, FetchVerifier
@@ -23,7 +25,13 @@ from .errors import (
     MaildropError,
     MaildropInUse,
 )
-from .interfaces import IMaildrop, IMessageReader, IScramVerifiers, ScramVerifier
+from .interfaces import (
+    ILoginListener,
+    IMaildrop,
+    IMessageReader,
+    IScramVerifiers,
+    ScramVerifier,
+)
 from .operations.audit import Audit, Subject
 from .pools import PoolFull
 from .transfer import Outlet, OutletClosed, sendMessage
@@ -152,12 +160,26 @@ async def beginVisit(
 
     @return: the visit, or why there is none; both are in the log.
     """
+    mind = _Mind(subject)
     try:
-        login = await portal.login(credentialsOf(claim), None, IMaildrop)
+        login = await portal.login(credentialsOf(claim, subject.peer), mind, IMaildrop)
     except Exception as error:
         return _refuse(error, subject, audit)
     _, maildrop, logout = cast(tuple[Any, IMaildrop, Callable[[], Awaitable[None]]], login)
     return Visit(maildrop, logout, subject, audit, seconds)
+
+
+@implementer(ILoginListener)
+class _Mind:
+    """Hears who has logged in, for the log."""
+
+    def __init__(self, subject: Subject) -> None:
+        self._subject = subject
+        subject.credential = ""
+
+    def loggedInAs(self, avatarId: bytes) -> None:
+        if isinstance(avatarId, Account):
+            self._subject.credential = avatarId.credential
 
 
 def verifiersOf(portal: Portal) -> IScramVerifiers | None:
@@ -187,7 +209,8 @@ async def fetchVerifier(
 def _refuse(error: Exception, subject: Subject, audit: Audit) -> Refusal:
     """Called while the error is handled."""
     why = refusalOf(error)
-    audit.loginRefused(subject, why.name.lower().replace("_", "-"))
+    detail = str(error) if why is Refusal.WRONG else ""
+    audit.loginRefused(subject, why.name.lower().replace("_", "-"), detail)
     if isinstance(error, CheckerUnavailable | PoolFull):
         audit.checkerFault(subject, str(error))
     elif isinstance(error, MaildropError) and why is not Refusal.IN_USE:

@@ -42,3 +42,10 @@ class HeldPool(Pool):
         while self.held:
             work, args = self.held.pop(0)
             maybeDeferred(work, *args).chainDeferred(self._outcomes.pop(0))
+
+
+class DirectPool(HeldPool):
+    """A pool that works at once."""
+
+    def run(self, work: Callable[..., Any], *args: Any, **kwargs: Any) -> Deferred[Any]:
+        return maybeDeferred(work, *args, **kwargs)

@@ -12,10 +12,11 @@ import pop3svc
 
 ROOT = Path(pop3svc.__file__).parent
 
-COMMON = {"interfaces", "errors", "limits", "canonical", "snapshot", "pools"}
+COMMON = {"account", "interfaces", "errors", "limits", "canonical", "snapshot", "pools"}
 
 # Which rooms of ours a room may import; the longest name that fits decides.
 RULES: dict[str, set[str]] = {
+    "account": set(),
     "interfaces": {"limits", "snapshot"},
     "errors": set(),
     "limits": set(),

@@ -10,14 +10,16 @@ from twisted.internet.defer import Deferred, DeferredList
 from twisted.internet.task import Clock, LoopingCall
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
-from pop3svc.auth import hashing
+from pop3svc.auth import schemes
 from pop3svc.auth.hashing import hashPassword
+from pop3svc.auth.scram import makeVerifier
 from pop3svc.auth.verifier import PasswordVerifier, sharedVerifier
 from pop3svc.errors import CheckerUnavailable
 from pop3svc.limits import Limits
 
 from .checking import HeldPool
 
+OTHER = hashPassword("iluvjane", iterations=1, memoryKiB=8).encode()
 STORED = hashPassword("secret", iterations=1, memoryKiB=8).encode()
 
 
@@ -72,9 +74,51 @@ class VerifierTests(SynchronousTestCase):
         """It costs the same and is remembered for nobody, even if it were right."""
         for _ in range(2):
             pretence = self.pretend(b"secret")
-            self.assertEqual(self.pool.held, [(hashing.verify, (STORED, b"secret"))])
+            self.assertEqual(self.pool.held, [(schemes.verifyFirst, ([STORED], b"secret"))])
             self.pool.work()
             self.assertIsNone(self.successResultOf(pretence))
+
+    def test_first(self) -> None:
+        """Several hashes of a user are one piece of work, and say which one it was."""
+        hashes = [OTHER, STORED]
+        found = Deferred.fromCoroutine(self.verifier.first(hashes, b"karl", b"secret"))
+        self.assertEqual(self.pool.held, [(schemes.verifyFirst, (hashes, b"secret"))])
+        self.pool.work()
+        self.assertEqual(self.successResultOf(found), 1)
+
+    def test_firstIsRemembered(self) -> None:
+        """Who comes back pays for none, in whatever order they stand by then."""
+        Deferred.fromCoroutine(self.verifier.first([OTHER, STORED], b"karl", b"secret"))
+        self.pool.work()
+        for hashes, index in (([OTHER, STORED], 1), ([STORED, OTHER], 0)):
+            again = Deferred.fromCoroutine(self.verifier.first(hashes, b"karl", b"secret"))
+            self.assertEqual(self.successResultOf(again), index)
+        other = Deferred.fromCoroutine(self.verifier.first([OTHER], b"karl", b"secret"))
+        self.assertNoResult(other)
+
+    def test_recalled(self) -> None:
+        """What stands behind is verified, not remembered: one in front comes first."""
+        self.matches(b"secret")
+        self.pool.work()
+        hashes = [b"{PLAIN}secret", STORED]
+        found = Deferred.fromCoroutine(self.verifier.first(hashes, b"karl", b"secret", 1))
+        self.pool.work()
+        self.assertEqual(self.successResultOf(found), 0)
+
+    def test_noneFits(self) -> None:
+        found = Deferred.fromCoroutine(self.verifier.first([OTHER, STORED], b"karl", b"x"))
+        self.pool.work()
+        self.assertIsNone(self.successResultOf(found))
+
+    def test_scramVerifier(self) -> None:
+        """Made in the pool; too many that wait are no answer."""
+        made = self.verifier.scramVerifier("SHA-256", b"secret", b"salt", 5)
+        self.assertNoResult(made)
+        self.pool.work()
+        self.assertEqual(self.successResultOf(made), makeVerifier("SHA-256", b"secret", b"salt", 5))
+        self.pool.full = True
+        refused = self.verifier.scramVerifier("SHA-256", b"secret", b"salt", 5)
+        self.failureResultOf(refused, CheckerUnavailable)
 
     def test_equalAtOnce(self) -> None:
         """Four connections of one mail program cost one verification."""
@@ -116,19 +160,19 @@ class VerifierTests(SynchronousTestCase):
         self.assertIs(self.successResultOf(again), True)
 
     def test_memoryIsShort(self) -> None:
-        self.patch(hashing, "verify", self.raiseMemoryError)
+        self.patch(schemes, "verifyFirst", self.raiseMemoryError)
         answer = self.matches(b"secret")
         self.pool.work()
         self.failureResultOf(answer, CheckerUnavailable)
 
-    def raiseMemoryError(self, stored: bytes, password: bytes) -> bool:
+    def raiseMemoryError(self, stored: list[bytes], password: bytes) -> int | None:
         raise MemoryError("these parameters require 64 MiB")
 
     def test_fault(self) -> None:
         """Anything else is not taken for an answer."""
         answer = self.matches(b"secret", stored=b"no hash")
         self.pool.work()
-        self.failureResultOf(answer, hashing.UnusableHash)
+        self.failureResultOf(answer, schemes.UnusableHash)
 
     def test_limits(self) -> None:
         """New limits reach the threads and what is remembered."""

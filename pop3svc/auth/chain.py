@@ -21,11 +21,12 @@ from twisted.internet.defer import Deferred, maybeDeferred
 from zope.interface import implementer
 
 from ..errors import CheckerUnavailable, LoginRefused, SettingError
-from ..interfaces import ILimited
+from ..interfaces import ILimited, IScramVerifiers, ScramVerifier
 from ..limits import Limits
+from .scram import ITERATIONS, SALT_OCTETS
 
 
-@implementer(ICredentialsChecker, ILimited)
+@implementer(ICredentialsChecker, ILimited, IScramVerifiers)
 class CheckerChain:
     """
     Asks its checkers in the order given; the first that knows the user decides.
@@ -58,6 +59,39 @@ class CheckerChain:
         for each in self._checkers:
             if ILimited.providedBy(each):
                 each.useLimits(limits)
+
+    @property
+    def scramHashes(self) -> frozenset[str]:
+        """What any of the checkers has verifiers for."""
+        return frozenset[str]().union(*(each.scramHashes for each in self._scramCheckers()))
+
+    @property
+    def scramShape(self) -> tuple[int, int]:
+        """That of the first checker that has verifiers."""
+        having = [each for each in self._scramCheckers() if each.scramHashes]
+        return having[0].scramShape if having else (SALT_OCTETS, ITERATIONS)
+
+    def scramVerifier(self, hashName: str, username: bytes) -> Deferred[ScramVerifier | None]:
+        """
+        @return: of the first checker that has one; a checker that is down is not
+            skipped.
+        """
+        return Deferred.fromCoroutine(self._findVerifier(hashName, username))
+
+    async def _findVerifier(self, hashName: str, username: bytes) -> ScramVerifier | None:
+        for checker in self._scramCheckers():
+            try:
+                found = await checker.scramVerifier(hashName, username)
+            except LoginRefused:
+                raise
+            except UnauthorizedLogin:
+                continue
+            if found is not None:
+                return found
+        return None
+
+    def _scramCheckers(self) -> list[Any]:
+        return [each for each in self._checkers if IScramVerifiers.providedBy(each)]
 
     async def _ask(self, credentials: Any) -> bytes | tuple[()]:
         fit = [each for each in self._checkers if _canCheck(each, credentials)]

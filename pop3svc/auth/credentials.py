@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import Any
 
 from twisted.cred.credentials import ICredentials, IUsernameHashedPassword, UsernamePassword
-from zope.interface import Attribute, implementer
+from zope.interface import Attribute, Interface, implementer
 
 from ..core.effects import (
     Claim,
@@ -26,6 +26,12 @@ from ..core.effects import (
 )
 from ..interfaces import ScramVerifier
 from .scram import checkProof
+
+
+class IFromPeer(Interface):
+    """What all credentials of ours provide besides: where they come from."""
+
+    peer: str = Attribute("As L{pop3svc.peers.peerName} names it, or C{unknown}.")
 
 
 class IBearerToken(ICredentials):
@@ -60,8 +66,27 @@ class IScramProof(ICredentials):
         """@return: whether the proof is good for the user's verifier."""
 
 
+@implementer(IFromPeer)
+class FromPeer:
+    """@see: L{IFromPeer}"""
+
+    peer = "unknown"
+
+
+class Password(UsernamePassword, FromPeer):
+    """A password in clear text."""
+
+    def checkPassword(self, password: bytes) -> bool:
+        """
+        @param password: in clear text.
+        @return: whether it is the same one; asked in a time that does not depend
+            on where they differ.
+        """
+        return isinstance(password, bytes) and hmac.compare_digest(password, self.password)
+
+
 @implementer(IUsernameHashedPassword)
-class DigestedPassword:
+class DigestedPassword(FromPeer):
     """A digest over a challenge and a password: APOP, CRAM-MD5."""
 
     def __init__(self, claim: DigestClaim) -> None:
@@ -79,7 +104,7 @@ class DigestedPassword:
 
 
 @implementer(IBearerToken)
-class BearerToken:
+class BearerToken(FromPeer):
     """@see: L{IBearerToken}"""
 
     def __init__(self, claim: TokenClaim) -> None:
@@ -88,7 +113,7 @@ class BearerToken:
 
 
 @implementer(ICertificateName)
-class CertificateName:
+class CertificateName(FromPeer):
     """@see: L{ICertificateName}"""
 
     def __init__(self, claim: ExternalClaim) -> None:
@@ -97,7 +122,7 @@ class CertificateName:
 
 
 @implementer(IScramProof)
-class ScramProof:
+class ScramProof(FromPeer):
     """@see: L{IScramProof}"""
 
     def __init__(self, claim: ScramClaim) -> None:
@@ -110,13 +135,24 @@ class ScramProof:
         return checkProof(verifier, self.hashName, self._claim.authMessage, self._claim.proof)
 
 
-def credentialsOf(claim: Claim) -> Any:
-    """The credentials that a checker for the claim's kind understands."""
-    return _CREDENTIALS[type(claim)](claim)
+def credentialsOf(claim: Claim, peer: str = "unknown") -> Any:
+    """
+    The credentials that a checker for the claim's kind understands.
+
+    @param peer: as L{pop3svc.peers.peerName} names it.
+    """
+    made = _CREDENTIALS[type(claim)](claim)
+    made.peer = peer
+    return made
 
 
-def _passwordOf(claim: PasswordClaim) -> UsernamePassword:
-    return UsernamePassword(claim.name, claim.password)
+def peerOf(credentials: Any) -> str:
+    """@return: C{unknown} for credentials that others have made."""
+    return credentials.peer if IFromPeer.providedBy(credentials) else FromPeer.peer
+
+
+def _passwordOf(claim: PasswordClaim) -> Password:
+    return Password(claim.name, claim.password)
 
 
 def _apop(challenge: bytes, password: bytes) -> str:

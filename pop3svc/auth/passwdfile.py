@@ -1,77 +1,112 @@
 """
-What stands in a passwd file: C{user:hash[:key=value...]}, one user a line.
+What stands in a passwd file: users, each with one password or several.
 """
 
 from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from hashlib import blake2b
+from operator import methodcaller
 
+from ..account import Account
 from ..errors import SettingError
 from . import hashing
+from .credential import Credential, Malformed
+from .names import NameRule, UnfitName, normalised
+from .passwdline import isEntry, parseLine
+from .scram import DIGESTS, ITERATIONS, SALT_OCTETS
 
 # Device, inode, size, time of the last change to the octets and to the rest.
 Signature = tuple[int, int, int, int, int]
 
 
-def normalised(name: bytes) -> bytes:
-    """
-    The form in which user names are compared: octet for octet, so that C{Karl}
-    and C{karl} are two users. The one place to change if that is to change.
-    """
-    return name
-
-
 @dataclass(frozen=True, slots=True)
-class Entry:
+class User:
     """
-    One user.
-
-    @ivar stored: the hash; C{None} where it was locked with a C{!} or C{*} in
-        front, as C{usermod -L} does, so that no password is right.
-    @ivar extras: the further fields in their order; the value of one without
-        C{=} is empty.
+    @ivar name: as it stands in the user's main line, or else in the first.
+    @ivar credentials: those that are not locked, the main one first.
+    @ivar main: the main one, if there is one, also when it is locked.
+    @ivar lockedBy: what keeps the user out whatever the password, if anything.
     """
 
     name: bytes
-    stored: bytes | None
-    extras: tuple[tuple[bytes, bytes], ...] = ()
+    credentials: tuple[Credential, ...]
+    main: Credential | None = None
+    lockedBy: str | None = None
 
     @property
     def closedBy(self) -> str | None:
-        """The field that keeps the user from POP3 whatever the password, if any."""
-        return next((key.decode() for key, _ in self.extras if key in _CLOSING), None)
+        """The field of the main line that keeps the user from POP3, if any."""
+        return self.main.closedBy if self.main else None
 
+    def inOrder(self, peer: str, today: date) -> list[Credential]:
+        """
+        All credentials, those first that may be used now: who has one password
+        for two of them is not kept out by the other.
+        """
+        return sorted(self.credentials, key=lambda each: each.refusedBy(peer, today) is not None)
 
-# A checker is not told the client's address yet: an entry that is bound to
-# networks stays closed, rather than open to all of them.
-_CLOSING = (b"nopop3", b"networks")
+    def scramCredential(self, hashName: str, today: date) -> Credential | None:
+        """The one whose verifier is shown: a server must choose before the proof."""
+        return next(
+            (
+                each
+                for each in self.credentials
+                if each.serves(hashName) and (each.expires is None or today <= each.expires)
+            ),
+            None,
+        )
+
+    def account(self, credential: Credential) -> Account:
+        """Who has logged in, with one of the user's credentials."""
+        maildrop = credential.maildrop or (self.main.maildrop if self.main else None)
+        return Account(self.name, maildrop, credential.readOnly, credential.name)
 
 
 class Table:
     """
     The users of one file, frozen.
 
-    @ivar entries: by their normalised names.
-    @ivar complaints: line number and sentence for each line left out.
+    @ivar users: by their normalised names.
+    @ivar complaints: line number and sentence for each line left out, and for
+        each field that nothing is made of.
+    @ivar usable: how many users are not locked.
+    @ivar able: how many of them each mechanism can serve that sends no password.
+    @ivar clearText: at least one password is kept in clear text.
+    @ivar scramShape: octets of salt and iterations, as most verifiers have them.
     """
 
     def __init__(
-        self, entries: Mapping[bytes, Entry], complaints: Sequence[tuple[int, str]], key: bytes
+        self, users: Mapping[bytes, User], complaints: Sequence[tuple[int, str]], key: bytes
     ) -> None:
         """@param key: 32 octets that nobody knows without the file."""
-        self.entries = entries
+        self.users = users
         self.complaints = complaints
-        hashes = [each.stored for each in entries.values() if each.stored is not None]
-        self._hashes = hashes or [hashing.standIn()]
+        credentials = [each for user in users.values() for each in user.credentials]
+        shapes = Counter(
+            (len(each.scram[1].salt), each.scram[1].iterations)
+            for each in credentials
+            if each.scram
+        )
+        self.scramShape = max(shapes, key=lambda each: shapes[each], default=_SHAPE)
+        self._hashes = [_hashes(user) for user in users.values() if user.credentials]
+        self._hashes = self._hashes or [[hashing.standIn()]]
         self._key = key
+        self.usable = sum(1 for user in users.values() if user.credentials)
+        self.able = {
+            f"SCRAM-{hashName}": _howMany(users, methodcaller("serves", hashName))
+            for hashName in DIGESTS
+        } | {"CRAM-MD5": _howMany(users, lambda each: each.clearText is not None)}
+        self.clearText = self.able["CRAM-MD5"] > 0
 
-    def standIn(self, name: bytes) -> bytes:
+    def standIn(self, name: bytes) -> list[bytes]:
         """
-        Whose hash is verified in place of the one that C{name} does not have, so
+        Whose hashes are verified in place of those that C{name} does not have, so
         that it takes as long as for a user of this file: also with hashes of
         several costs, also when the same name is tried again.
         """
@@ -79,38 +114,99 @@ class Table:
         return self._hashes[int.from_bytes(digest, "big") % len(self._hashes)]
 
 
-def parse(octets: bytes) -> Table:
+_SHAPE = (SALT_OCTETS, ITERATIONS)
+
+
+def _howMany(users: Mapping[bytes, User], fits: Callable[[Credential], bool]) -> int:
+    return sum(any(fits(each) for each in user.credentials) for user in users.values())
+
+
+def _hashes(user: User) -> list[bytes]:
+    return [each.stored for each in user.credentials if each.stored is not None]
+
+
+def parse(octets: bytes, most: int, rule: NameRule = "plain") -> Table:
     """
     @param octets: the whole file.
-    @raise SettingError: the library that verifies one of the hashes is not
-        installed. A malformed line is a complaint, and the others count.
+    @param most: how many credentials a user may have.
+    @param rule: how names are compared.
+    @raise SettingError: a library that is needed is not installed. A malformed
+        line is a complaint, and the others count.
     """
-    entries: dict[bytes, Entry] = {}
-    lines: dict[bytes, int] = {}
+    gathering: dict[bytes, _Gathered] = {}
     complaints: list[tuple[int, str]] = []
     for number, line in enumerate(octets.split(b"\n"), 1):
         line = line.rstrip(b"\r")
-        if not line.strip() or line.lstrip().startswith(b"#"):
+        if not isEntry(line):
             continue
         try:
-            entry = _parseLine(line)
-        except _Malformed as error:
+            credential = parseLine(line)
+            user = gathering.setdefault(normalised(credential.user, rule), _Gathered())
+            user.add(number, credential, most)
+            complaints.extend((number, each) for each in credential.remarks)
+        except UnfitName as error:
             complaints.append((number, str(error)))
-            continue
-        if entry.name in entries:
-            complaints.append(
-                (number, f"the user stands in line {lines[entry.name]} already; remove one of them")
+        except Malformed as error:
+            complaints.append((number, str(error)))
+            _lock(gathering, error.user, rule)
+    users = {name: each.user() for name, each in gathering.items()}
+    return Table(users, complaints, blake2b(octets, digest_size=32).digest())
+
+
+class _Gathered:
+    """The lines of one user, so far."""
+
+    def __init__(self) -> None:
+        self.lines: dict[str, tuple[int, Credential]] = {}
+        self.broken: bytes | None = None
+
+    def add(self, number: int, credential: Credential, most: int) -> None:
+        """@raise Malformed: there is no place for it."""
+        if credential.name in self.lines:
+            line = self.lines[credential.name][0]
+            what = f"password {credential.name} of the user" if credential.name else "user"
+            raise Malformed(f"the {what} stands in line {line} already; remove one of them")
+        if len(self.lines) >= most:
+            raise Malformed(
+                f"the user has {most} passwords already; remove some, or raise the limit"
+                " credentials-per-user"
             )
-            continue
-        entries[entry.name], lines[entry.name] = entry, number
-    return Table(entries, complaints, blake2b(octets, digest_size=32).digest())
+        self.lines[credential.name] = number, credential
+
+    def user(self) -> User:
+        credentials = [each for _, each in self.lines.values()]
+        main = self.lines[""][1] if "" in self.lines else None
+        name = (main or credentials[0]).user if credentials else self.broken or b""
+        if self.broken is not None:
+            return User(name, (), main, "a line that is malformed")
+        if main is not None and main.stored is None:
+            return User(name, (), main, "the mark before the hash")
+        usable = [each for each in credentials if each.stored is not None]
+        usable.sort(key=lambda each: each is not main)
+        return User(name, tuple(usable), main, None if usable else "the mark before the hash")
 
 
-def readTable(path: str, seen: Signature | None) -> tuple[Signature, Table] | None:
+def _lock(gathering: dict[bytes, _Gathered], name: bytes, rule: NameRule) -> None:
+    """
+    Whoever has a line that is malformed is known, and kept out: the next checker
+    must not let in whom this line may have been meant to stop.
+    """
+    if not name:
+        return
+    try:
+        gathering.setdefault(normalised(name, rule), _Gathered()).broken = name
+    except UnfitName:
+        return
+
+
+def readTable(
+    path: str, seen: Signature | None, most: int, rule: NameRule = "plain"
+) -> tuple[Signature, Table] | None:
     """
     Read the file, if it is another than before. Blocks.
 
     @param seen: the signature of what was read before.
+    @param most: as L{parse}.
     @return: C{None} when it has not changed.
     @raise SettingError: it cannot be read; or as L{parse}.
     """
@@ -130,30 +226,9 @@ def readTable(path: str, seen: Signature | None) -> tuple[Signature, Table] | No
             # To open a FIFO would wait for a writer.
             raise SettingError(f"the password file {path} is not a regular file; name one that is")
         with open(path, "rb") as file:
-            return signature, parse(file.read())
+            return signature, parse(file.read(), most, rule)
     except OSError as error:
         raise SettingError(
             f"cannot read the password file {path}: {error.strerror}; make it readable for the"
             " user that the service runs as"
         ) from error
-
-
-class _Malformed(Exception):
-    """A line that is left out. The text quotes nothing of it but a scheme's name."""
-
-
-def _parseLine(line: bytes) -> Entry:
-    name, *fields = line.split(b":")
-    if not fields:
-        raise _Malformed("there is no colon; write user:hash")
-    if not name or any(octet < 0x20 or octet == 0x7F for octet in name):
-        raise _Malformed("the user name is empty or has a control octet; write user:hash")
-    stored, *extras = fields
-    if not stored.startswith((b"!", b"*")):
-        try:
-            hashing.verifier(stored)
-        except hashing.UnusableHash as error:
-            raise _Malformed(str(error)) from None
-    pairs = [(key, value) for key, _, value in (each.partition(b"=") for each in extras)]
-    locked = stored.startswith((b"!", b"*"))
-    return Entry(normalised(name), None if locked else stored, tuple(pairs))

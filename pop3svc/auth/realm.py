@@ -4,13 +4,15 @@ Avatar id -> opened, locked maildrop, with a logout that closes it.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from twisted.cred.portal import IRealm
-from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.defer import Deferred, maybeDeferred, succeed
 from zope.interface import implementer
 
-from ..interfaces import IMaildrop, IMaildropSource
+from ..account import Account
+from ..interfaces import ILoginListener, IMaildrop, IMaildropSource, IMessageReader
 from .shared import Shared
 
 
@@ -30,7 +32,7 @@ class MaildropRealm:
 
         @param avatarId: what L{pop3svc.auth.chain.CheckerChain} answered; never
             C{ANONYMOUS}.
-        @param mind: not used.
+        @param mind: told who logs in, if it is an L{ILoginListener}.
         @return: L{IMaildrop}, the maildrop, and a L{Logout}; or what the
             source fails with.
         @raise NotImplementedError: L{IMaildrop} is not among C{interfaces}.
@@ -38,8 +40,34 @@ class MaildropRealm:
         if IMaildrop not in interfaces:
             raise NotImplementedError("this realm hands out maildrops only: ask for IMaildrop")
         assert isinstance(avatarId, bytes)
+        listener = ILoginListener(mind, None)
+        if listener is not None:
+            listener.loggedInAs(avatarId)
         opening = maybeDeferred(self._source.openMaildrop, avatarId)
+        if isinstance(avatarId, Account) and avatarId.readOnly:
+            opening.addCallback(ReadOnlyMaildrop)
         return opening.addCallback(lambda maildrop: (IMaildrop, maildrop, Logout(maildrop)))
+
+
+@implementer(IMaildrop)
+class ReadOnlyMaildrop:
+    """A maildrop from which nothing is removed: the session is told so at QUIT."""
+
+    def __init__(self, maildrop: IMaildrop) -> None:
+        self.messages = maildrop.messages
+        self._maildrop = maildrop
+
+    def openMessage(self, number: int) -> Deferred[IMessageReader]:
+        """@see: L{IMaildrop.openMessage}"""
+        return self._maildrop.openMessage(number)
+
+    def remove(self, numbers: Sequence[int]) -> Deferred[Sequence[int]]:
+        """@return: all of the numbers."""
+        return succeed(list(numbers))
+
+    def close(self) -> Deferred[None]:
+        """@see: L{IMaildrop.close}"""
+        return self._maildrop.close()
 
 
 class Logout:

@@ -5,7 +5,7 @@ Passwords verified in threads, as few at once and as seldom as can be.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 from typing import NoReturn
 
@@ -13,10 +13,12 @@ from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
 from ..errors import CheckerUnavailable
+from ..interfaces import ScramVerifier
 from ..limits import Limits
 from ..pools import Pool, PoolFull
-from . import hashing
+from . import schemes
 from .remembered import RememberedLogins
+from .scram import makeVerifier
 from .shared import InFlight
 
 
@@ -32,11 +34,11 @@ class PasswordVerifier:
     ) -> None:
         """@param clock: seconds of a monotonic clock."""
         bounds = limits or Limits()
-        self.pool = Pool("passwords", bounds.hashThreads, bounds.hashQueue)
+        self.pool = Pool("passwords", bounds.hashThreads, bounds.hashQueue, modest=True)
         self._remembered = RememberedLogins(
             clock, bounds.rememberedSeconds, bounds.rememberedLogins
         )
-        self._inFlight: InFlight[bool] = InFlight()
+        self._inFlight: InFlight[int | None] = InFlight()
 
     def useLimits(self, limits: Limits) -> None:
         """New bounds; what is being verified is not touched."""
@@ -49,28 +51,59 @@ class PasswordVerifier:
 
         @param stored: the user's hash.
         @raise CheckerUnavailable: too many wait to be verified, or memory is short.
-        @raise pop3svc.errors.SettingError: as L{hashing.verifier}.
+        @raise pop3svc.errors.SettingError: as L{schemes.verifier}.
         """
-        login = self._remembered.digest(stored, name, password)
-        if self._remembered.holds(login):
-            return True
-        right = await self._verify(login, stored, password)
-        if right:
-            self._remembered.remember(login)
-        return right
+        return await self.first([stored], name, password) is not None
 
-    async def pretend(self, stored: bytes, name: bytes, password: bytes) -> None:
+    async def first(
+        self, stored: Sequence[bytes], name: bytes, password: bytes, recalled: int | None = None
+    ) -> int | None:
         """
-        Take as long as L{matches} takes for a wrong password; nothing comes of it.
+        Which of a user's hashes is the password's. Who is remembered pays for none
+        of them; a wrong password pays for all, in one thread.
 
-        @param stored: somebody's hash.
+        @param stored: the user's hashes, in the order in which they are tried.
+        @param recalled: how many of them, from the front, memory may answer for;
+            all, if nothing else is said. One behind them, which is no use
+            now, must not come before one in front that was not verified yet.
+        @return: the index of the first that fits.
+        @raise CheckerUnavailable: as L{matches}, and what else that raises.
         """
-        await self._verify(self._remembered.digest(stored, name, password), stored, password)
+        logins = [self._remembered.digest(each, name, password) for each in stored]
+        for index, login in enumerate(logins[:recalled]):
+            if self._remembered.holds(login):
+                return index
+        found = await self._verify(stored, name, password)
+        if found is not None:
+            self._remembered.remember(logins[found])
+        return found
 
-    def _verify(self, login: bytes, stored: bytes, password: bytes) -> Deferred[bool]:
+    async def pretend(self, stored: bytes | Sequence[bytes], name: bytes, password: bytes) -> None:
+        """
+        Take as long as for a wrong password; nothing comes of it.
+
+        @param stored: somebody's hash, or hashes.
+        """
+        hashes = [stored] if isinstance(stored, bytes) else stored
+        await self._verify(hashes, name, password)
+
+    def scramVerifier(
+        self, hashName: str, password: bytes, salt: bytes, iterations: int
+    ) -> Deferred[ScramVerifier]:
+        """
+        @see: L{makeVerifier}
+        @return: fails as L{matches} does.
+        """
+        made = self.pool.run(makeVerifier, hashName, password, salt, iterations)
+        return made.addErrback(_ebPool)
+
+    def _verify(
+        self, stored: Sequence[bytes], name: bytes, password: bytes
+    ) -> Deferred[int | None]:
         """A mail program that logs in four times at once is verified once."""
         return self._inFlight.join(
-            login, lambda: self.pool.run(hashing.verify, stored, password).addErrback(_ebPool)
+            self._remembered.digest(*stored, name, password),
+            lambda: self.pool.run(schemes.verifyFirst, stored, password).addErrback(_ebPool),
         )
 
 

@@ -16,6 +16,7 @@ from twisted.logger import Logger
 from twisted.plugin import IPlugin
 from zope.interface import implementer
 
+from ..account import Account
 from ..errors import MaildropUnavailable, MessageVanished
 from ..interfaces import (
     ILimited,
@@ -29,7 +30,7 @@ from ..pools import Pool, PoolFull
 from .files import Directory, unavailable
 from .listing import Listing, listMessages
 from .locks import lock, unlock
-from .paths import PathTemplate
+from .paths import NamedPlace, PathTemplate, Place
 from .reader import MaildirReader
 from .remembered import RememberedListings
 from .removal import Removal
@@ -69,11 +70,14 @@ class MaildirSource:
         return Deferred.fromCoroutine(self._open(avatarId))
 
     async def _open(self, avatarId: bytes) -> IMaildrop:
-        components = self._template.components(avatarId)
-        path = self._template.path(components)
+        place: NamedPlace | PathTemplate = self._template
+        if isinstance(avatarId, Account) and avatarId.maildrop is not None:
+            place = NamedPlace(avatarId.maildrop)
+        components = place.components(avatarId)
+        path = place.path(components)
         old = self._remembered.get(path)
         try:
-            directory, listing = await runSlices(self._pool, self._enter(components, old))
+            directory, listing = await runSlices(self._pool, self._enter(place, components, old))
         except PoolFull as error:
             raise MaildropUnavailable(f"the Maildir {path!r} must wait: {error}") from error
         except OSError as error:
@@ -84,13 +88,15 @@ class MaildirSource:
                 _log.warn("Maildir {path!r}: {text}", path=path, text=text)
         return MaildirMaildrop(self._pool, directory, listing, path)
 
-    def _enter(self, components: list[bytes], old: Listing) -> Slices[tuple[Directory, Listing]]:
+    def _enter(
+        self, place: Place, components: list[bytes], old: Listing
+    ) -> Slices[tuple[Directory, Listing]]:
         """Open and lock the directory, then list it; closes it on failure."""
-        directory = self._template.open(components)
+        directory = place.open(components)
         try:
             # Before the first look: what the session before removes must not
             # be listed.
-            lock(directory.descriptor, f"the Maildir {self._template.path(components)!r}")
+            lock(directory.descriptor, f"the Maildir {place.path(components)!r}")
             return directory, (yield from listMessages(directory, old, self._most))
         except BaseException:
             directory.close()

@@ -27,7 +27,51 @@ _HARMLESS = re.compile(rb"[A-Za-z0-9_+=@-][A-Za-z0-9_+=@.-]{0,254}\Z")
 _COMPONENT_OCTETS = 255
 
 
-class PathTemplate:
+class Place:
+    """
+    Directories below a prefix.
+
+    @ivar prefix: the directories that are the administrator's and may be links.
+    """
+
+    prefix: bytes
+
+    def open(self, components: list[bytes]) -> Directory:
+        """
+        Walk down from the prefix. Call it in a thread.
+
+        @return: the last directory, readable, for the caller to close.
+        @raise MaildropUnavailable: a component is missing, is a link, or
+            cannot be entered now.
+        """
+        with ExitStack() as passed:
+            try:
+                directory = passed.enter_context(Directory.root(self.prefix))
+                for component in components[:-1]:
+                    directory = passed.enter_context(directory.passThrough(component))
+                return directory.enter(components[-1])
+            except OSError as error:
+                raise unavailable(error, self.path(components)) from error
+
+    def path(self, components: list[bytes]) -> bytes:
+        """The whole path, for the log and as a key; never to be opened."""
+        return os.path.join(self.prefix, *components)
+
+
+class NamedPlace(Place):
+    """A maildrop that the administrator has named; only its last part may be no link."""
+
+    def __init__(self, path: str) -> None:
+        """@param path: absolute."""
+        prefix, last = os.path.split(os.fsencode(path))
+        self.prefix, self._last = prefix, last
+
+    def components(self, avatarId: bytes) -> list[bytes]:
+        """@param avatarId: not used."""
+        return [self._last]
+
+
+class PathTemplate(Place):
     """
     Where the maildrop of each user lies, for example
     C{/var/mail/{domain}/{local}/Maildir}.
@@ -88,27 +132,6 @@ class PathTemplate:
                 raise _noPath(avatarId, "it is too long for the name of a directory")
             filled.append(component)
         return filled
-
-    def open(self, components: list[bytes]) -> Directory:
-        """
-        Walk down from the prefix. Call it in a thread.
-
-        @return: the last directory, readable, for the caller to close.
-        @raise MaildropUnavailable: a component is missing, is a link, or
-            cannot be entered now.
-        """
-        with ExitStack() as passed:
-            try:
-                directory = passed.enter_context(Directory.root(self.prefix))
-                for component in components[:-1]:
-                    directory = passed.enter_context(directory.passThrough(component))
-                return directory.enter(components[-1])
-            except OSError as error:
-                raise unavailable(error, self.path(components)) from error
-
-    def path(self, components: list[bytes]) -> bytes:
-        """The whole path, for the log and as a key; never to be opened."""
-        return os.path.join(self.prefix, *components)
 
     def _checkPrefix(self) -> None:
         """A wrong path is found at the start, not at the first login."""
