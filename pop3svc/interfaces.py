@@ -149,8 +149,8 @@ class IScramVerifiers(Interface):
 
     scramHashes: frozenset[str] = Attribute(
         "C{SHA-1}, C{SHA-256} or both: the mechanisms to be offered. A program that"
-        " chooses SCRAM does not fall back to a password: name a hash only when all"
-        " users, or those that count, have a verifier for it."
+        " chooses SCRAM does not fall back to a password: whoever has no verifier needs"
+        " another setting in it."
     )
     scramShape: tuple[int, int] = Attribute(
         "How many octets of salt and how many iterations its verifiers have. A user who"

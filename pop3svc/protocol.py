@@ -210,7 +210,8 @@ class POP3Protocol(BoundedLineReceiver, TimeoutMixin):
         if not self._ended:
             self._deadlines.stop("login-deadline")
             self.setTimeout(factory.limits.idleSeconds)
-        return lambda: self._session.authenticated(visit.maildrop.messages)
+        messages, readOnly = visit.maildrop.messages, visit.readOnly
+        return lambda: self._session.authenticated(messages, readOnly)
 
     async def _sendMessage(self, effect: effects.SendMessage) -> Callable[[], effects.Effects]:
         assert self._visit is not None

@@ -40,6 +40,7 @@ from .transfer import Outlet, OutletClosed, sendMessage
 class Visit:
     """
     @ivar maildrop: what the realm handed out.
+    @ivar readOnly: nothing may be deleted.
     @ivar retrieved: the messages sent whole.
     @ivar retrievedOctets: their size.
     @ivar deleted: the messages removed.
@@ -48,6 +49,7 @@ class Visit:
     def __init__(
         self,
         maildrop: IMaildrop,
+        readOnly: bool,
         logout: Callable[[], Awaitable[None]],
         subject: Subject,
         audit: Audit,
@@ -55,6 +57,7 @@ class Visit:
     ) -> None:
         """@param seconds: a monotonic clock."""
         self.maildrop = maildrop
+        self.readOnly = readOnly
         self.retrieved = self.retrievedOctets = self.deleted = 0
         self._logout: Callable[[], Awaitable[None]] | None = logout
         self._subject = subject
@@ -166,19 +169,21 @@ async def beginVisit(
     except Exception as error:
         return _refuse(error, subject, audit)
     _, maildrop, logout = cast(tuple[Any, IMaildrop, Callable[[], Awaitable[None]]], login)
-    return Visit(maildrop, logout, subject, audit, seconds)
+    return Visit(maildrop, mind.readOnly, logout, subject, audit, seconds)
 
 
 @implementer(ILoginListener)
 class _Mind:
-    """Hears who has logged in, for the log."""
+    """Hears who has logged in, for the log and for what may be done."""
 
     def __init__(self, subject: Subject) -> None:
+        self.readOnly = False
         self._subject = subject
         subject.credential = ""
 
     def loggedInAs(self, avatarId: bytes) -> None:
         if isinstance(avatarId, Account):
+            self.readOnly = avatarId.readOnly
             self._subject.credential = avatarId.credential
 
 

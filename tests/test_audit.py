@@ -33,6 +33,18 @@ class AuditTests(TestCase):
         Audit().loginRefused(Subject("s", "p"), "wrong", "x" * 1000)
         self.assertTrue(self.events[-1]["line"].endswith(" reason=wrong detail=" + "x" * 200))
 
+    def test_credential(self) -> None:
+        """The name of an application password stands only where there is one."""
+        subject = Subject("ab12", "192.0.2.7", "TLSv1.3", b"karl", "PLAIN", "phone")
+        Audit().login(subject, 2, 320)
+        self.assertEqual(
+            self.events[-1]["line"],
+            "event=login session=ab12 peer=192.0.2.7 tls=TLSv1.3 user=karl mechanism=PLAIN"
+            " credential=phone messages=2 octets=320",
+        )
+        Audit().logout(subject, "quit", 1, 120, 0, 2, 0.5)
+        self.assertIn(" mechanism=PLAIN credential=phone reason=quit ", self.events[-1]["line"])
+
     def test_json(self) -> None:
         self.assertEqual(
             json.loads(self.line("json", Subject("ab12", "::1", user=b"a b"))),

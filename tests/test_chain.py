@@ -31,10 +31,13 @@ from twisted.trial.unittest import SynchronousTestCase, TestCase
 from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
+from pop3svc.account import Account
 from pop3svc.auth.chain import CheckerChain, avatarIdOf
+from pop3svc.auth.credentials import IScramProof
 from pop3svc.auth.hashing import hashPassword
+from pop3svc.auth.scram import makeVerifier
 from pop3svc.errors import CheckerUnavailable, LoginRefused, SettingError
-from pop3svc.interfaces import ILimited
+from pop3svc.interfaces import ILimited, IScramVerifiers
 from pop3svc.limits import Limits
 from pop3svc.pools import PoolFull
 from pop3svc.testing import CheckerContract
@@ -156,6 +159,67 @@ class ChainTests(SynchronousTestCase):
         self.assertIs(limited.limits, limits)
 
 
+@implementer(IScramVerifiers)
+class Verifiers(Answers):
+    """Has verifiers, or fails as it is told to."""
+
+    def __init__(self, answer: Any, *hashes: str) -> None:
+        """@param answer: of C{scramVerifier}."""
+        super().__init__(answer, IScramProof)
+        self.scramHashes = frozenset(hashes)
+        self.scramShape = (len(hashes), 7)
+
+    def scramVerifier(self, hashName: str, username: bytes) -> Deferred[Any]:
+        self.asked += 1
+        failed = isinstance(self.answer, Exception)
+        return fail(self.answer) if failed else succeed(self.answer)
+
+
+class ScramTests(SynchronousTestCase):
+    """The verifiers of several checkers."""
+
+    VERIFIER = makeVerifier("SHA-256", b"secret", b"salt", 1)
+
+    def fetch(self, *checkers: Any) -> Any:
+        return CheckerChain(checkers).scramVerifier("SHA-256", b"karl")
+
+    def test_interface(self) -> None:
+        verifyObject(IScramVerifiers, CheckerChain([]))
+
+    def test_hashes(self) -> None:
+        """All that one of them has; shown as the first that has any shows it."""
+        chain = CheckerChain(
+            [Answers(b"karl"), Verifiers(None), Verifiers(None, "SHA-1", "SHA-256")]
+        )
+        self.assertEqual(chain.scramHashes, {"SHA-1", "SHA-256"})
+        self.assertEqual(chain.scramShape, (2, 7))
+
+    def test_noHashes(self) -> None:
+        chain = CheckerChain([Answers(b"karl")])
+        self.assertEqual((chain.scramHashes, chain.scramShape), (frozenset(), (16, 4096)))
+        self.assertIsNone(self.successResultOf(self.fetch(Answers(b"karl"))))
+
+    def test_firstThatHasOne(self) -> None:
+        last = Verifiers(None, "SHA-256")
+        found = self.fetch(
+            Answers(b"karl"),
+            Verifiers(None, "SHA-256"),
+            Verifiers(UnauthorizedLogin("unknown"), "SHA-256"),
+            Verifiers(self.VERIFIER, "SHA-256"),
+            last,
+        )
+        self.assertIs(self.successResultOf(found), self.VERIFIER)
+        self.assertEqual(last.asked, 0)
+
+    def test_whatStops(self) -> None:
+        """A checker that is down is not skipped, nor one that refuses."""
+        for error in (CheckerUnavailable("down"), LoginRefused("no")):
+            last = Verifiers(self.VERIFIER, "SHA-256")
+            failed = self.fetch(Verifiers(error, "SHA-256"), last)
+            self.assertIs(self.failureResultOf(failed).value, error)
+            self.assertEqual(last.asked, 0)
+
+
 class AvatarIdTests(SynchronousTestCase):
     """Its one form."""
 
@@ -168,6 +232,12 @@ class AvatarIdTests(SynchronousTestCase):
             ("k\udce4rl", b"k\xe4rl"),
         ):
             self.assertEqual(avatarIdOf(answer), avatarId)
+
+    def test_account(self) -> None:
+        """What else is known of the user is kept."""
+        account = Account(b"karl", "/srv/karl", True, "phone")
+        self.assertIs(avatarIdOf(account), account)
+        self.assertRaises(LoginRefused, avatarIdOf, Account(b""))
 
     def test_nobody(self) -> None:
         for answer in (ANONYMOUS, b"", ""):

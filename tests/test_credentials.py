@@ -4,7 +4,11 @@ import hashlib
 from typing import Any
 
 from twisted.cred.checkers import InMemoryUsernamePasswordDatabaseDontUse
-from twisted.cred.credentials import IUsernameHashedPassword, IUsernamePassword
+from twisted.cred.credentials import (
+    IUsernameHashedPassword,
+    IUsernamePassword,
+    UsernamePassword,
+)
 from twisted.trial.unittest import TestCase
 from zope.interface.verify import verifyObject
 
@@ -12,8 +16,10 @@ from pop3svc.auth.credentials import (
     DigestedPassword,
     IBearerToken,
     ICertificateName,
+    IFromPeer,
     IScramProof,
     credentialsOf,
+    peerOf,
 )
 from pop3svc.core.effects import (
     DigestClaim,
@@ -35,6 +41,30 @@ class CredentialsTests(TestCase):
     def test_password(self) -> None:
         credentials = self.of(PasswordClaim("PLAIN", b"karl", b"secret"), IUsernamePassword)
         self.assertEqual((credentials.username, credentials.password), (b"karl", b"secret"))
+
+    def test_passwordIsCompared(self) -> None:
+        """In a time that does not depend on where they differ; text is not octets."""
+        credentials = credentialsOf(PasswordClaim("PLAIN", b"karl", b"secret"))
+        self.assertIs(credentials.checkPassword(b"secret"), True)
+        for wrong in (b"Secret", b"secre", b"secret ", b"", "secret", None):
+            self.assertIs(credentials.checkPassword(wrong), False)
+
+    def test_peer(self) -> None:
+        """Each kind says where it comes from; those of others come from nowhere."""
+        for claim in (
+            PasswordClaim("PLAIN", b"karl", b"secret"),
+            DigestClaim("APOP", b"karl", STAMP, b"d"),
+            TokenClaim("XOAUTH2", b"karl", b"t"),
+            ExternalClaim("EXTERNAL", b"k@x", b"", (b"k@x",)),
+            ScramClaim("SCRAM-SHA-1", b"karl", "SHA-1", b"m", b"p"),
+        ):
+            credentials = credentialsOf(claim, "192.0.2.7")
+            verifyObject(IFromPeer, credentials)
+            self.assertEqual(peerOf(credentials), "192.0.2.7")
+            self.assertEqual(peerOf(credentialsOf(claim)), "unknown")
+        foreign: Any = UsernamePassword(b"karl", b"secret")
+        foreign.peer = "192.0.2.7"
+        self.assertEqual(peerOf(foreign), "unknown")
 
     def test_token(self) -> None:
         credentials = self.of(TokenClaim("XOAUTH2", b"karl", b"t"), IBearerToken)

@@ -136,13 +136,16 @@ class LoginTests(SynchronousTestCase):
         self.assertNotIn("credential", second)
 
     def test_readOnly(self) -> None:
-        """QUIT says that nothing was removed, and nothing was."""
+        """DELE is refused, and nothing is removed."""
         connection = self.connect()
         self.says(connection, b"USER karl")
         self.says(connection, b"PASS scan")
-        self.assertEqual(self.says(connection, b"DELE 1")[:3], b"+OK")
+        self.assertEqual(
+            self.says(connection, b"DELE 1"),
+            b"-ERR this login may read messages, not delete them\r\n",
+        )
         answer = self.says(connection, b"QUIT")
-        self.assertRegex(answer, rb"\A-ERR .*1 of 1 deleted messages not removed\r\n\Z")
+        self.assertEqual(answer, b"+OK pop3svc signing off (1 message left)\r\n")
         self.assertEqual(self.source.maildrop.calls, ["close"])
 
     def test_scramIsOffered(self) -> None:

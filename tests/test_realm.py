@@ -12,9 +12,10 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import Interface, implementer
 from zope.interface.verify import verifyObject
 
+from pop3svc.account import Account
 from pop3svc.auth.realm import MaildropRealm
 from pop3svc.errors import MaildropInUse
-from pop3svc.interfaces import IMaildrop, IMaildropSource
+from pop3svc.interfaces import ILoginListener, IMaildrop, IMaildropSource
 
 
 class FakeMaildrop:
@@ -22,7 +23,11 @@ class FakeMaildrop:
 
     def __init__(self) -> None:
         self.closed = 0
+        self.messages = object()
         self.closing: Deferred[None] = Deferred()
+
+    def openMessage(self, number: int) -> str:
+        return f"message {number}"
 
     def close(self) -> Deferred[None]:
         self.closed += 1
@@ -72,6 +77,32 @@ class RealmTests(SynchronousTestCase):
             )
         self.assertEqual(self.source.asked, [])
 
+    def test_mind(self) -> None:
+        """Whoever wants to know is told who logs in, before anything is opened."""
+
+        @implementer(ILoginListener)
+        class Listener:
+            heard: list[Any] = []
+
+            def loggedInAs(_, avatarId: bytes) -> None:
+                Listener.heard.append((avatarId, list(self.source.asked)))
+
+        verifyObject(ILoginListener, Listener())
+        account = Account(b"karl")
+        self.successResultOf(self.realm.requestAvatar(account, Listener(), IMaildrop))
+        [(heard, asked)] = Listener.heard
+        self.assertIs(heard, account)
+        self.assertEqual(asked, [])
+
+    def test_account(self) -> None:
+        """The source gets all that the checker knows."""
+        account = Account(b"karl", "/srv/karl")
+        _, maildrop, _ = self.successResultOf(
+            self.realm.requestAvatar(account, object(), IMaildrop)
+        )
+        self.assertIs(self.source.asked[0], account)
+        self.assertIs(maildrop, self.source.maildrop)
+
     def test_anonymous(self) -> None:
         """Nobody is not handed to a store."""
         self.assertRaises(AssertionError, self.realm.requestAvatar, (), None, IMaildrop)
@@ -83,6 +114,40 @@ class RealmTests(SynchronousTestCase):
             self.source.answer = answer
             login = self.realm.requestAvatar(b"karl", None, IMaildrop)
             self.assertEqual(str(self.failureResultOf(login, MaildropInUse).value), "by karl")
+
+
+class ReadOnlyTests(SynchronousTestCase):
+    """A maildrop for a credential that may not remove anything."""
+
+    def setUp(self) -> None:
+        self.source = FakeSource()
+        account = Account(b"karl", readOnly=True)
+        login = MaildropRealm(self.source).requestAvatar(account, None, IMaildrop)
+        _, self.maildrop, self.logout = self.successResultOf(login)
+
+    def test_interface(self) -> None:
+        verifyObject(IMaildrop, self.maildrop)
+        self.assertIs(self.maildrop.messages, self.source.maildrop.messages)
+
+    def test_read(self) -> None:
+        self.assertEqual(self.maildrop.openMessage(2), "message 2")
+
+    def test_remove(self) -> None:
+        """Nothing is, and the session is told so."""
+        self.assertEqual(self.successResultOf(self.maildrop.remove((1, 3))), [1, 3])
+
+    def test_logout(self) -> None:
+        """The lock is freed as ever."""
+        ending = self.logout()
+        self.assertEqual(self.source.maildrop.closed, 1)
+        self.source.maildrop.closing.callback(None)
+        self.successResultOf(ending)
+
+    def test_failure(self) -> None:
+        self.source.answer = fail(MaildropInUse("by karl"))
+        account = Account(b"karl", readOnly=True)
+        login = MaildropRealm(self.source).requestAvatar(account, None, IMaildrop)
+        self.failureResultOf(login, MaildropInUse)
 
 
 class LogoutTests(SynchronousTestCase):

@@ -71,6 +71,7 @@ class Authorization:
             self._badCommands, self._refusals = before._badCommands, before._refusals
             self._timestamp = before._timestamp
         self._exchange: Exchange | None = None
+        self._readOnly = False
         self._outcome: Refusal | Messages | None = None
 
     # What the driver calls.
@@ -90,13 +91,15 @@ class Authorization:
         self._checkState(self.state is State.LOOKUP)
         return self._goOn(verifier)
 
-    def authenticated(self, messages: Messages) -> Effects:
+    def authenticated(self, messages: Messages, readOnly: bool = False) -> Effects:
         """
         The claim was good, and the maildrop is open.
 
         @param messages: its listing, which no longer changes.
+        @param readOnly: whoever logged in this way may not delete.
         """
         self._checkState(self.state is State.CLAIMED)
+        self._readOnly = readOnly
         self._outcome = messages
         return self._goOn(None)
 

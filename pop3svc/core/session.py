@@ -185,6 +185,8 @@ class Session(Authorization):
         return [SendMessage(number, ok(b"top of message follows"), lines)]
 
     def do_DELE(self, number: int) -> Effects:
+        if self._readOnly:
+            return [Reply(err(b"this login may read messages, not delete them"))]
         self._marks.mark(number)
         return [Reply(ok(b"message %d deleted" % number))]
 
