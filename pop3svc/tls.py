@@ -179,5 +179,6 @@ def _askForCertificates(context: SSL.Context, authorities: str) -> None:
 
 def _selectProtocol(connection: SSL.Connection, offered: list[bytes]) -> bytes:
     if _ALPN not in offered:
-        raise _NoCommonProtocol(f"ALPN {offered!r}")
+        # Twisted wants OpenSSL's own shape of an error: library, function, reason.
+        raise _NoCommonProtocol([("SSL routines", "", "no application protocol")])
     return _ALPN

@@ -70,7 +70,7 @@ class ReloaderTests(TestCase):
         self.assertEqual(self.others, ["y"])
         self.assertEqual(
             self.audit.records,
-            [{"event": "reload-failed", "text": "it is wrong"}, {"event": "reloaded"}],
+            [{"event": "reload-failed", "text": "it is wrong"}],
         )
 
     def test_reminders(self) -> None:

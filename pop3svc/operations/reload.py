@@ -62,11 +62,14 @@ class Reloader(Service):
 
     def reload(self) -> None:
         """Everything, now."""
-        for what in (*(each.reload for each in self._certificates), *self._others):
+        good = [
             self._try(what)
+            for what in (*(each.reload for each in self._certificates), *self._others)
+        ]
         self._made = self._clock.seconds()
         self._remind()
-        self._audit.reloaded()
+        if all(good):
+            self._audit.reloaded()
 
     def watch(self) -> None:
         """

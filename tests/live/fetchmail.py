@@ -21,8 +21,20 @@ class Fetchmail:
         self._program = findProgram("fetchmail")
         self._delivery = DeliveryProgram(directory)
 
-    def poll(self, service: LiveService, way: Way, keep: bool, user: str = USER) -> list[bytes]:
-        """@see: L{scenario.ClientTestCase.poll}"""
+    def poll(
+        self,
+        service: LiveService,
+        way: Way,
+        keep: bool,
+        user: str = USER,
+        protocol: str = "pop3",
+        auth: str = "any",
+    ) -> list[bytes]:
+        """
+        @param protocol: C{pop3} or C{apop}.
+        @param auth: how it logs in, by its own words.
+        @see: L{scenario.ClientTestCase.poll}
+        """
         tls = "ssl" if way.implicit else "sslproto 'auto'" if way.stls else "sslproto ''"
         check = f'sslcertck sslcertfile "{service.authority}"' if way.tls else ""
         settings = self._directory / "fetchmailrc"
@@ -33,7 +45,7 @@ class Fetchmail:
 set invisible
 set no bouncemail
 set no syslog
-poll {HOST} service {service.port(way)} protocol pop3 uidl timeout 30
+poll {HOST} service {service.port(way)} protocol {protocol} auth {auth} uidl timeout 30
     username {user} password {PASSWORD} is root here
     {tls} {check}
     {"keep" if keep else "nokeep fetchall"}

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
+import shlex
 import signal
 import socket
 import subprocess
@@ -19,7 +21,7 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from pop3svc.demo import makeCertificate
+from tests.pki import Authority
 
 USER, PASSWORD = "karl", "secret"
 # The certificate is for this name; clients check that it is.
@@ -28,8 +30,8 @@ LOOPBACK = "127.0.0.1"
 
 _START_SECONDS = 30.0
 _STOP_SECONDS = 15.0
+_EVENT_SECONDS = 10.0
 _SURPRISES = ("Traceback", "Unhandled")
-_END_OF_KEY = b"-----END PRIVATE KEY-----\n"
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,9 @@ class LiveService:
     it has stopped or was killed; ports and maildrops stay the same.
 
     @ivar maildirs: below it, each user's Maildir.
-    @ivar authority: a PEM file; who trusts it trusts the service.
+    @ivar certificate: a PEM file, with its key.
+    @ivar issuer: signs it, and may sign another.
+    @ivar authority: the issuer's own, a PEM file; who trusts it trusts the service.
     """
 
     def __init__(self, directory: Path, arguments: tuple[str, ...] = ()) -> None:
@@ -82,20 +86,21 @@ class LiveService:
         """
         self.directory = directory
         self.maildirs = directory / "maildirs"
+        self.certificate = directory / "server.pem"
         self.authority = directory / "authority.pem"
         self._ports = dict(zip((False, True), freePorts(2), strict=True))
         self._log = directory / "twistd.log"
         self._process: subprocess.Popen[bytes] | None = None
         self.maildirs.mkdir()
-        pem = makeCertificate(HOST)
-        (directory / "server.pem").write_bytes(pem)
-        self.authority.write_bytes(pem.partition(_END_OF_KEY)[2])
+        self.issuer = Authority()
+        self.issuer.issue(str(self.certificate), HOST)
+        self.issuer.save(str(self.authority))
         (directory / "passwd").write_text(f"{USER}:{{PLAIN}}{PASSWORD}\n", "ascii")
         plain, tls = (f"tcp:{self._ports[each]}:interface={LOOPBACK}" for each in (False, True))
         self._command = (
             *(sys.executable, str(Path(sys.executable).with_name("twistd"))),
             *("-n", "--pidfile=", "pop3svc", "--pop3", plain, "--pop3s", tls),
-            *("--certificate", str(directory / "server.pem")),
+            *("--certificate", str(self.certificate)),
             *arguments,
         )
 
@@ -129,6 +134,11 @@ class LiveService:
         assert self._process is not None
         self._process.send_signal(signal.SIGTERM)
 
+    def reload(self) -> None:
+        """SIGHUP: the service reads its files again."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGHUP)
+
     def wait(self) -> int:
         """@return: its exit status, once it has ended."""
         assert self._process is not None
@@ -145,6 +155,28 @@ class LiveService:
     def log(self) -> str:
         """All that it has printed, over all its starts."""
         return self._log.read_text("utf-8", "replace")
+
+    def events(self, name: str) -> list[dict[str, str]]:
+        """
+        What the audit log has of one kind, in its order.
+
+        @param name: as it stands behind C{event=}.
+        """
+        found = re.findall(rf"\bevent={name}(?:| .*)$", self.log(), re.MULTILINE)
+        records = (shlex.split(each) for each in found)
+        return [dict(each.split("=", 1) for each in record) for record in records]
+
+    def awaitEvents(self, name: str, count: int) -> list[dict[str, str]]:
+        """
+        @return: the events, as soon as there are so many.
+        @raise AssertionError: there are not.
+        """
+        giveUp = time.monotonic() + _EVENT_SECONDS
+        while len(events := self.events(name)) < count:
+            if time.monotonic() > giveUp:
+                raise AssertionError(f"{len(events)} times event={name}, not {count}")
+            time.sleep(0.02)
+        return events
 
     @property
     def running(self) -> bool:
@@ -178,11 +210,9 @@ class LiveTestCase(SynchronousTestCase):
         directory = self.directory / "service"
         directory.mkdir()
         if "--demo" not in arguments:
-            arguments = (
-                *("--auth", f"passwd:{directory}/passwd"),
-                *("--maildrop", f"maildir:{directory}/maildirs/{{user}}"),
-                *arguments,
-            )
+            arguments = ("--maildrop", f"maildir:{directory}/maildirs/{{user}}", *arguments)
+            if not any(each.startswith("passwd:") for each in arguments):
+                arguments = ("--auth", f"passwd:{directory}/passwd", *arguments)
         service = LiveService(directory, arguments)
         service.start()
         self.addCleanup(self._stopService, service)

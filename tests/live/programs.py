@@ -30,6 +30,23 @@ def findProgram(name: str) -> str:
     return path
 
 
+def findPerlModules(*names: str) -> str:
+    """
+    @return: the path of a Perl that has them.
+    @raise SkipTest: as L{findProgram}.
+    """
+    perl = findProgram("perl")
+    for name in names:
+        found = subprocess.run(
+            [perl, f"-M{name}", "-e", "1"],
+            env=environment(Path.cwd()),
+            stderr=subprocess.DEVNULL,
+        )
+        if found.returncode:
+            unavailable(f"{name} is not installed")
+    return perl
+
+
 def unavailable(reason: str) -> NoReturn:
     """
     @param reason: names what is missing outside of this repository.

@@ -50,7 +50,7 @@ class ClientTestCase(LiveTestCase):
         samples = samplesFor(self.program)
         later = b"From: walter@example.org\nSubject: later\n\nThis came between two polls.\n"
         for way in ways:
-            before = len(self._logins())
+            before = len(self.service.events("login"))
             maildir.deliver(*samples)
             self._checkPoll(way, True, samples)
             self._checkPoll(way, True, [])
@@ -64,12 +64,8 @@ class ClientTestCase(LiveTestCase):
             self._checkPoll(way, False, [])
             self.forget()
             # Some programs begin TLS, or do without it, on their own account.
-            for each in self._logins()[before:]:
-                self.assertEqual("tls=TLSv1." in each, way.tls, f"way {way.name}: {each}")
-
-    def _logins(self) -> list[str]:
-        """What the service has noted of them."""
-        return [each for each in self.service.log().splitlines() if " event=login " in each]
+            for each in self.service.events("login")[before:]:
+                self.assertEqual(each["tls"] != "none", way.tls, f"way {way.name}: {each}")
 
     def _checkPoll(self, way: Way, keep: bool, stored: Sequence[bytes]) -> None:
         self._checkSame(way, self.poll(way, keep), self.expected(way, stored))

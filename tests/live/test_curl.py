@@ -6,8 +6,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from .harness import HOST, IMPLICIT, LOOPBACK, PASSWORD, PLAIN, STLS, USER, Way
-from .programs import findProgram, run
+from .curl import Curl
+from .harness import IMPLICIT, PLAIN, STLS, Way
 from .scenario import ClientTestCase
 
 
@@ -16,7 +16,7 @@ class CurlTests(ClientTestCase):
 
     def setUp(self) -> None:
         super().setUp()
-        self.path = findProgram("curl")
+        self.curl = Curl(self.directory)
         self.seen: set[bytes] = set()
 
     def test_polls(self) -> None:
@@ -25,7 +25,7 @@ class CurlTests(ClientTestCase):
     def poll(self, way: Way, keep: bool) -> Sequence[bytes]:
         fetched = []
         # Of an empty listing curl makes an empty line.
-        listings = self._curl(way, [""], "--request", "UIDL").strip().splitlines()
+        listings = self._curl(way, [], "--request", "UIDL").strip().splitlines()
         for number, uniqueId in map(bytes.split, listings):
             if uniqueId not in self.seen:
                 fetched.append(number.decode())
@@ -44,9 +44,5 @@ class CurlTests(ClientTestCase):
         self.seen.clear()
 
     def _curl(self, way: Way, numbers: list[str], *options: str) -> bytes:
-        scheme, host = "pop3s" if way.implicit else "pop3", HOST if way.tls else LOOPBACK
-        address = f"{scheme}://{host}:{self.service.port(way)}/{{{','.join(numbers)}}}"
-        required = ["--ssl-reqd", "--cacert", str(self.service.authority)] if way.tls else []
-        user = f"{USER}:{PASSWORD}"
-        command = [self.path, "--silent", "--show-error", "--user", user, *required, *options]
-        return run([*command, address if numbers != [""] else address[:-2]], self.directory)
+        path = f"{{{','.join(numbers)}}}" if numbers else ""
+        return self.curl.ask(self.service, way, *options, path=path)

@@ -1,14 +1,14 @@
 """
-getmail6. Debian's version of it knows no STLS.
+getmail6. It keeps the unique-ids that it has seen in a file.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from .harness import HOST, IMPLICIT, PASSWORD, PLAIN, USER, Way
+from .getmail import Getmail
+from .harness import IMPLICIT, PLAIN, Way
 from .messages import canonical
-from .programs import DeliveryProgram, findProgram, run
 from .scenario import ClientTestCase
 
 
@@ -17,46 +17,16 @@ class GetmailTests(ClientTestCase):
 
     def setUp(self) -> None:
         super().setUp()
-        self.getmail = findProgram("getmail")
-        self.delivery = DeliveryProgram(self.directory)
+        self.getmail = Getmail(self.directory)
 
     def test_polls(self) -> None:
         self.checkPolls(PLAIN, IMPLICIT)
 
     def poll(self, way: Way, keep: bool) -> Sequence[bytes]:
-        kind = "SimplePOP3SSLRetriever" if way.implicit else "SimplePOP3Retriever"
-        check = f"ca_certs = {self.service.authority}" if way.tls else ""
-        settings = self.directory / "getmailrc"
-        # Left to itself getmail adds Delivered-To and Received.
-        settings.write_text(
-            f"""\
-[retriever]
-type = {kind}
-server = {HOST}
-port = {self.service.port(way)}
-username = {USER}
-password = {PASSWORD}
-{check}
-
-[destination]
-type = MDA_external
-path = {self.delivery.command}
-allow_root_commands = true
-
-[options]
-read_all = false
-delete = {str(not keep).lower()}
-delivered_to = false
-received = false
-"""
-        )
-        command = [self.getmail, "--getmaildir", str(self.directory), "--rcfile", str(settings)]
-        run(command, self.directory)
-        return self.delivery.taken()
+        return self.getmail.poll(self.service, way, keep)
 
     def forget(self) -> None:
-        for each in self.directory.glob("oldmail-*"):
-            each.unlink()
+        self.getmail.forget()
 
     def expected(self, way: Way, stored: Sequence[bytes]) -> Sequence[bytes]:
         """It writes LF for line ends, and tells an MDA the sender in any case."""

@@ -6,9 +6,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from .harness import HOST, IMPLICIT, PASSWORD, PLAIN, STLS, USER, Way
+from .harness import IMPLICIT, PLAIN, STLS, Way
 from .messages import canonical
-from .programs import DeliveryProgram, findProgram, run
+from .mpop import Mpop
 from .scenario import ClientTestCase
 
 
@@ -17,40 +17,16 @@ class MpopTests(ClientTestCase):
 
     def setUp(self) -> None:
         super().setUp()
-        self.mpop = findProgram("mpop")
-        self.delivery = DeliveryProgram(self.directory)
+        self.mpop = Mpop(self.directory)
 
     def test_polls(self) -> None:
         self.checkPolls(PLAIN, STLS, IMPLICIT)
 
     def poll(self, way: Way, keep: bool) -> Sequence[bytes]:
-        onOff = {True: "on", False: "off"}
-        check = f"tls_trust_file {self.service.authority}" if way.tls else ""
-        settings = self.directory / "mpoprc"
-        # Left to itself mpop adds a Received field.
-        settings.write_text(
-            f"""\
-account default
-host {HOST}
-port {self.service.port(way)}
-auth user
-user {USER}
-password {PASSWORD}
-tls {onOff[way.tls]}
-tls_starttls {onOff[way.stls]}
-{check}
-keep {onOff[keep]}
-received_header off
-uidls_file ~/uidls
-delivery mda {self.delivery.command}
-"""
-        )
-        settings.chmod(0o600)
-        run([self.mpop, "--file", str(settings), "--quiet"], self.directory)
-        return self.delivery.taken()
+        return self.mpop.poll(self.service, way, keep)
 
     def forget(self) -> None:
-        (self.directory / "uidls").unlink(missing_ok=True)
+        self.mpop.forget()
 
     def expected(self, way: Way, stored: Sequence[bytes]) -> Sequence[bytes]:
         """It writes LF for line ends, and keeps a CR that is not part of one."""

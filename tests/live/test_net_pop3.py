@@ -4,11 +4,10 @@ Perl's Net::POP3, the client inside OTOBO, Znuny and many a script.
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Sequence
 
-from .harness import HOST, IMPLICIT, PASSWORD, PLAIN, STLS, USER, Way, environment
-from .programs import findProgram, unavailable
+from .harness import HOST, IMPLICIT, PASSWORD, PLAIN, STLS, USER, Way
+from .programs import findPerlModules
 from .scenario import ScriptTestCase
 
 _PROGRAM = r"""
@@ -35,7 +34,6 @@ for my $number (sort { $a <=> $b } keys %$list) {
 }
 $pop->quit or die "quit: " . $pop->message;
 """
-_MODULES = {"Net::POP3": "-MNet::POP3", "IO::Socket::SSL": "-MIO::Socket::SSL"}
 
 
 class NetPOP3Tests(ScriptTestCase):
@@ -43,15 +41,7 @@ class NetPOP3Tests(ScriptTestCase):
 
     def setUp(self) -> None:
         super().setUp()
-        self.perl = findProgram("perl")
-        for name, option in _MODULES.items():
-            found = subprocess.run(
-                [self.perl, option, "-e", "1"],
-                env=environment(self.directory),
-                stderr=subprocess.DEVNULL,
-            )
-            if found.returncode:
-                unavailable(f"{name} is not installed")
+        self.perl = findPerlModules("Net::POP3", "IO::Socket::SSL")
 
     def test_polls(self) -> None:
         self.checkPolls(PLAIN, STLS, IMPLICIT)

@@ -7,51 +7,28 @@ from __future__ import annotations
 import socket
 import ssl
 import time
+from base64 import b64decode, b64encode
+from collections.abc import Callable, Iterable
 
 from .harness import HOST, LOOPBACK, PASSWORD, PLAIN, USER, LiveService, Way
 
 _SECONDS = 30.0
 
 
-class Wire:
+class Dialogue:
     """
-    One connection.
-
-    @ivar greeting: what the service said first.
+    One line after the other, whatever carries them.
     """
-
-    def __init__(self, service: LiveService, way: Way = PLAIN) -> None:
-        self._context = ssl.create_default_context(cafile=str(service.authority))
-        self.socket = socket.create_connection((LOOPBACK, service.port(way)), _SECONDS)
-        # Each line goes out when it is written: no Nagle between two of them.
-        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        if way.implicit:
-            self._startTLS()
-        self._file = self.socket.makefile("rb")
-        self.greeting = self.line()
-        if way.stls:
-            self.expect(b"STLS", b"+OK")
-            self._startTLS()
-            self._file = self.socket.makefile("rb")
 
     def send(self, octets: bytes) -> None:
-        self.socket.sendall(octets)
+        raise NotImplementedError
 
     def line(self) -> bytes:
         """
         @return: one line without its CRLF.
         @raise ConnectionError: the connection has ended before its end.
         """
-        line = self._file.readline()
-        if not line.endswith(b"\n"):
-            raise ConnectionError(f"the connection has ended behind {line!r}")
-        if not line.endswith(b"\r\n"):
-            raise AssertionError(f"this line of an answer has no CRLF: {line!r}")
-        return line.removesuffix(b"\r\n")
-
-    def ended(self) -> bool:
-        """The service has ended the connection, and says nothing more."""
-        return self._file.read() == b""
+        raise NotImplementedError
 
     def ask(self, command: bytes, end: bytes = b"\r\n") -> bytes:
         """@return: the first line of the answer to a command."""
@@ -84,6 +61,63 @@ class Wire:
         """@return: the answer to PASS."""
         self.expect(b"USER " + user.encode(), b"+OK")
         return self.expect(b"PASS " + password.encode(), b"+OK")
+
+    def authenticate(self, mechanism: str, answers: Iterable[Callable[[bytes], bytes]]) -> bytes:
+        """
+        AUTH without an initial response.
+
+        @param answers: each makes the answer to one challenge; both are without
+            base64 here.
+        @return: the line behind the last of them.
+        """
+        line = self.ask(b"AUTH " + mechanism.encode())
+        for answer in answers:
+            if not line.startswith(b"+ "):
+                raise AssertionError(f"{line!r} is no challenge")
+            line = self.ask(b64encode(answer(b64decode(line[2:]))))
+        return line
+
+
+class Wire(Dialogue):
+    """
+    One connection.
+
+    @ivar greeting: what the service said first.
+    """
+
+    socket: socket.socket | ssl.SSLSocket
+
+    def __init__(
+        self, service: LiveService, way: Way = PLAIN, context: ssl.SSLContext | None = None
+    ) -> None:
+        """@param context: by default one that trusts the service."""
+        self._context = context or ssl.create_default_context(cafile=str(service.authority))
+        self.socket = socket.create_connection((LOOPBACK, service.port(way)), _SECONDS)
+        # Each line goes out when it is written: no Nagle between two of them.
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if way.implicit:
+            self._startTLS()
+        self._file = self.socket.makefile("rb")
+        self.greeting = self.line()
+        if way.stls:
+            self.expect(b"STLS", b"+OK")
+            self._startTLS()
+            self._file = self.socket.makefile("rb")
+
+    def send(self, octets: bytes) -> None:
+        self.socket.sendall(octets)
+
+    def line(self) -> bytes:
+        line = self._file.readline()
+        if not line.endswith(b"\n"):
+            raise ConnectionError(f"the connection has ended behind {line!r}")
+        if not line.endswith(b"\r\n"):
+            raise AssertionError(f"this line of an answer has no CRLF: {line!r}")
+        return line.removesuffix(b"\r\n")
+
+    def ended(self) -> bool:
+        """The service has ended the connection, and says nothing more."""
+        return self._file.read() == b""
 
     def loginSoon(self) -> None:
         """Log in as L{USER} when a session that was cut off is over."""
