@@ -27,7 +27,7 @@ test: $(VENV)/installed
 	$(BIN)/trial tests
 
 live: $(VENV)/installed
-	$(BIN)/trial tests.live
+	$(BIN)/trial tests/live/live_*.py
 
 lint: $(VENV)/linters
 	$(BIN)/ruff check

@@ -9,7 +9,7 @@ from .getmail import Getmail
 from .harness import HOST, IMPLICIT, PASSWORD, PLAIN, USER, Way
 from .logins import TLS_WAYS, LoginTestCase
 from .programs import findPerlModules, run
-from .test_poplib import connect
+from .live_poplib import connect
 
 _NET_POP3 = r"""
 use strict;

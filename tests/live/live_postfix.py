@@ -17,7 +17,7 @@ from .harness import IMPLICIT, PASSWORD, STLS, LiveTestCase
 from .messages import BEYOND, SAMPLES, Maildir, attachment, canonical
 from .postfix import DOMAIN, Postfix
 from .programs import unavailable
-from .test_poplib import login
+from .live_poplib import login
 
 # Who fetches whose mail.
 _PROGRAMS = {"karl": "poplib", "joe": "fetchmail"}

@@ -14,7 +14,7 @@ from cryptography import x509
 from .harness import HOST, IMPLICIT, STLS, USER, LiveService, LiveTestCase
 from .messages import Maildir
 from .sclient import look
-from .test_poplib import connect
+from .live_poplib import connect
 
 _SESSIONS = 50
 _BEGIN = b"-----BEGIN CERTIFICATE-----"

@@ -10,7 +10,7 @@ from .curl import LOGIN_DENIED, Curl
 from .harness import PASSWORD, PLAIN, STLS, USER, LiveTestCase
 from .messages import Maildir
 from .mpop import Mpop
-from .test_poplib import connect
+from .live_poplib import connect
 from .wire import Wire
 
 _REVEALING = {"PLAIN", "LOGIN"}
