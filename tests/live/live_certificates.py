@@ -12,9 +12,9 @@ from pathlib import Path
 from cryptography import x509
 
 from .harness import HOST, IMPLICIT, STLS, USER, LiveService, LiveTestCase
+from .live_poplib import connect
 from .messages import Maildir
 from .sclient import look
-from .live_poplib import connect
 
 _SESSIONS = 50
 _BEGIN = b"-----BEGIN CERTIFICATE-----"

@@ -8,9 +8,9 @@ from poplib import error_proto
 
 from .curl import LOGIN_DENIED, Curl
 from .harness import PASSWORD, PLAIN, STLS, USER, LiveTestCase
+from .live_poplib import connect
 from .messages import Maildir
 from .mpop import Mpop
-from .live_poplib import connect
 from .wire import Wire
 
 _REVEALING = {"PLAIN", "LOGIN"}

@@ -7,9 +7,9 @@ from __future__ import annotations
 from .fetchmail import Fetchmail
 from .getmail import Getmail
 from .harness import HOST, IMPLICIT, PASSWORD, PLAIN, USER, Way
+from .live_poplib import connect
 from .logins import TLS_WAYS, LoginTestCase
 from .programs import findPerlModules, run
-from .live_poplib import connect
 
 _NET_POP3 = r"""
 use strict;

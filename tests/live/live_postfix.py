@@ -14,10 +14,10 @@ from pathlib import Path
 
 from .fetchmail import Fetchmail
 from .harness import IMPLICIT, PASSWORD, STLS, LiveTestCase
+from .live_poplib import login
 from .messages import BEYOND, SAMPLES, Maildir, attachment, canonical
 from .postfix import DOMAIN, Postfix
 from .programs import unavailable
-from .live_poplib import login
 
 # Who fetches whose mail.
 _PROGRAMS = {"karl": "poplib", "joe": "fetchmail"}
