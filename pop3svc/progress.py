@@ -8,11 +8,14 @@ reader is told from one that has stopped.
 
 from __future__ import annotations
 
+import fcntl
 import socket
 import struct
+import termios
 
 # struct tcp_info of Linux: 8 octets, 24 words, two rates, then the count.
 _BYTES_ACKED = struct.Struct("=120xQ")
+_INT = struct.Struct("=i")
 
 
 def octetsAcknowledged(transport: object) -> int | None:
@@ -33,4 +36,19 @@ def octetsAcknowledged(transport: object) -> int | None:
     if len(info) < _BYTES_ACKED.size:
         return None
     count: int = _BYTES_ACKED.unpack(info)[0]
+    return count
+
+
+def octetsOutstanding(transport: object) -> int:
+    """
+    @param transport: a connection, bare or inside TLS.
+    @return: how many octets the kernel still has, because the peer's machine
+        has not acknowledged them; none where that cannot be told.
+    """
+    connection = getattr(transport, "socket", None)
+    if not isinstance(connection, socket.socket) or connection.fileno() < 0:
+        return 0
+    # SIOCOUTQ of Linux has the number of the terminals' TIOCOUTQ.
+    answer = fcntl.ioctl(connection, termios.TIOCOUTQ, _INT.pack(0))
+    count: int = _INT.unpack(answer)[0]
     return count

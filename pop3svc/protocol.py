@@ -261,7 +261,8 @@ class POP3Protocol(BoundedLineReceiver, TimeoutMixin):
         if self.paused:
             # TLS cannot hear the peer's goodbye while nothing is read.
             self.transport.resumeProducing()
-        self._outlet.close()
+        # After UPDATE what is on its way may be the last copy of a message.
+        self._outlet.close(deliver=reason == "quit")
 
     def _stop(self) -> None:
         self._ended = True

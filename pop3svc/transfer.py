@@ -8,7 +8,6 @@ holds a block or two of ours and no more.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -18,14 +17,15 @@ from zope.interface import Interface, implementer
 from .core.stuffing import Stuffing
 from .interfaces import IMessageReader
 from .limits import Limits
-from .progress import octetsAcknowledged
+from .progress import octetsAcknowledged, octetsOutstanding
 
 # What a transport may hold of its own accord: it asks for a pause above 64 KiB
 # of output, and reads up to 64 KiB of input at once.
 _TRANSPORT_OCTETS = 128 * 1024
 
-# How often a stalled peer is looked at within the time it has.
-_LOOKS = 8
+# How often a peer is looked at within the time it has.
+_STALL_LOOKS = 8
+_CLOSING_LOOKS = 5
 
 
 class OutletClosed(Exception):
@@ -91,17 +91,24 @@ class Outlet:
         if self._shut:
             raise OutletClosed
 
-    def close(self) -> None:
+    def close(self, deliver: bool) -> None:
         """
         End the connection when all is written that has been given to the
-        transport, or when the peer takes nothing of it any more. TLS alone would
-        wait for the peer's goodbye without end.
+        transport. TLS alone would wait for the peer's goodbye without end.
+
+        @param deliver: what is on its way must arrive: messages that have just
+            been removed may be among it. C{closeSeconds} then begin when the
+            peer's machine has it all, and a slow peer has C{writeStallSeconds}
+            to take some of it. Otherwise they begin now.
         """
         self.lost()
         self._transport.unregisterProducer()
         self._transport.loseConnection()
-        patience = max(1, self._limits.writeStallSeconds // self._limits.closeSeconds)
-        self._watch(self._limits.closeSeconds, 1, self._transport.abortConnection, patience)
+        seconds = self._limits.closeSeconds
+        if deliver:
+            self._watchDelivery(seconds / _CLOSING_LOOKS)
+        else:
+            self._look = self._clock.callLater(seconds, self._transport.abortConnection)
 
     def lost(self) -> None:
         """Nothing can be written any more; whoever waits for room hears of it."""
@@ -114,8 +121,7 @@ class Outlet:
         """The buffer is full."""
         self.congested = True
         if self._look is None:
-            seconds = self._limits.writeStallSeconds / _LOOKS
-            self._watch(seconds, _LOOKS, self._listener.outletStalled)
+            self._watchStall(self._limits.writeStallSeconds / _STALL_LOOKS)
         self._listener.outletChanged()
 
     def resumeProducing(self) -> None:
@@ -135,31 +141,48 @@ class Outlet:
         if waiting is not None:
             waiting.callback(None)
 
-    def _watch(
-        self,
-        seconds: float,
-        looksInVain: int,
-        giveUp: Callable[[], None],
-        looksInAll: int | None = None,
-    ) -> None:
+    def _watchStall(self, seconds: float) -> None:
         """
-        Look now and then whether the peer takes anything.
+        Look now and then whether the peer takes anything of a full buffer.
 
         @param seconds: from one look to the next.
-        @param looksInVain: after so many in a row C{giveUp} is called.
-        @param looksInAll: and after so many at the latest.
         """
         before = octetsAcknowledged(self._transport)
-        inVain = looks = 0
+        inVain = 0
 
         def look() -> None:
-            nonlocal before, inVain, looks
+            nonlocal before, inVain
             self._look = None
             now = octetsAcknowledged(self._transport)
             inVain = inVain + 1 if now == before else 0
-            before, looks = now, looks + 1
-            if inVain == looksInVain or looks == looksInAll:
-                giveUp()
+            before = now
+            if inVain == _STALL_LOOKS:
+                self._listener.outletStalled()
+            else:
+                self._look = self._clock.callLater(seconds, look)
+
+        self._look = self._clock.callLater(seconds, look)
+
+    def _watchDelivery(self, seconds: float) -> None:
+        """
+        Look now and then whether all has arrived, and cut the connection in the
+        end.
+
+        @param seconds: from one look to the next.
+        """
+        before = octetsAcknowledged(self._transport)
+        inVain = delivered = 0
+
+        def look() -> None:
+            nonlocal before, inVain, delivered
+            now = octetsAcknowledged(self._transport)
+            inVain = inVain + 1 if now == before else 0
+            before = now
+            delivered = 0 if octetsOutstanding(self._transport) else delivered + 1
+            stalled = inVain * seconds >= self._limits.writeStallSeconds
+            if delivered == _CLOSING_LOOKS or stalled:
+                self._look = None
+                self._transport.abortConnection()
             else:
                 self._look = self._clock.callLater(seconds, look)
 

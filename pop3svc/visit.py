@@ -169,7 +169,12 @@ async def beginVisit(
     except Exception as error:
         return _refuse(error, subject, audit)
     _, maildrop, logout = cast(tuple[Any, IMaildrop, Callable[[], Awaitable[None]]], login)
-    return Visit(maildrop, mind.readOnly, logout, subject, audit, seconds)
+    try:
+        return Visit(maildrop, mind.readOnly, logout, subject, audit, seconds)
+    except Exception as error:
+        # A store whose snapshot fails must not keep its lock.
+        await logout()
+        return _refuse(error, subject, audit)
 
 
 @implementer(ILoginListener)

@@ -11,7 +11,7 @@ from twisted.logger import capturedLogs
 from twisted.trial.unittest import TestCase
 
 from pop3svc.errors import MaildropInUse, MaildropUnavailable, MessageVanished
-from pop3svc.maildrops.files import Directory
+from pop3svc.maildrops.files import Directory, MessageFile
 from pop3svc.maildrops.maildir import MaildirSource
 from pop3svc.testing import MaildropContract
 
@@ -103,6 +103,19 @@ class SessionTests(MaildirTestCase):
         maildrop = await self.enter()
         self.assertEqual(maildrop.messages.octets, (20,))
         self.assertEqual(await self.content(maildrop, 1), b"longer than before\n")
+
+    async def test_newTimes(self) -> None:
+        """rsync or a restored backup gives new times to the same octets."""
+        path = deliver(self.maildir, b"the same\n")
+        await self.waitForTick()
+        await (await self.source.openMaildrop(b"karl")).close()
+        os.utime(path, (1, 1))
+        maildrop = await self.source.openMaildrop(b"karl")
+        self.assertEqual(await self.content(maildrop, 1), b"the same\n")
+        counted = self.spy(MessageFile, "blocks")
+        self.assertEqual(await self.content(maildrop, 1), b"the same\n")
+        self.assertEqual(counted, [])
+        await maildrop.close()
 
     async def test_becameALink(self) -> None:
         """The owner of the account replaces a message by a link to others' mail."""

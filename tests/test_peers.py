@@ -1,5 +1,6 @@
 """L{pop3svc.peers} and L{pop3svc.progress}, on real sockets."""
 
+import contextlib
 import socket
 from typing import cast
 
@@ -8,7 +9,7 @@ from twisted.internet.interfaces import IAddress
 from twisted.trial.unittest import TestCase
 
 from pop3svc.peers import isLocal, peerName, tuneConnection
-from pop3svc.progress import octetsAcknowledged
+from pop3svc.progress import octetsAcknowledged, octetsOutstanding
 
 
 class Wrapped:
@@ -55,6 +56,23 @@ class SocketTests(TestCase):
         self.assertEqual(len(self.client.recv(1000, socket.MSG_WAITALL)), 1000)
         assert before is not None
         self.assertEqual(octetsAcknowledged(Wrapped(self.server)), before + 1000)
+
+    def test_octetsOutstanding(self) -> None:
+        """What the peer's machine has not taken yet."""
+        transport = Wrapped(self.server)
+        self.assertEqual(octetsOutstanding(transport), 0)
+        self.server.setblocking(False)
+        sent = 0
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                sent += self.server.send(b"x" * 65536)
+        self.assertGreater(octetsOutstanding(transport), 0)
+        self.assertLess(octetsOutstanding(transport), sent)
+        left = sent
+        while left:
+            left -= len(self.client.recv(1 << 20))
+        self.assertEqual(octetsOutstanding(transport), 0)
+        self.assertEqual(octetsOutstanding(object()), 0)
 
     def test_whereNothingIsCounted(self) -> None:
         left, right = socket.socketpair()

@@ -182,6 +182,16 @@ class FaultTests(TestCase):
             self.assertEqual(connection.received(), LOGIN + answer + b"-ERR log in first\r\n")
             self.assertEqual([each["event"] for each in connection.audit.records], events)
 
+    def test_snapshotFails(self) -> None:
+        """The avatar is there, but cannot be used: it is logged out again."""
+        connection = Connection()
+        connection.received()
+        del connection.maildrop.messages
+        connection.send(b"USER karl\r\nPASS secret\r\nSTAT\r\n")
+        self.assertEqual(connection.received(), LOGIN + BUSY + b"-ERR log in first\r\n")
+        self.assertEqual(connection.maildrop.calls, ["close"])
+        self.assertEqual(len(connection.audit.events("fault")), 1)
+
     def test_openFails(self) -> None:
         for error in (MessageVanished("x"), OSError(5, "x"), ZeroDivisionError("x")):
             connection = Connection()
@@ -348,7 +358,7 @@ class TimerTests(TestCase):
         connection = Connection(limits=Limits(closeSeconds=5))
         connection.send(b"QUIT\r\n")
         self.assertTrue(connection.closing)
-        connection.clock.advance(4)
+        connection.clock.pump([1] * 4)
         self.assertFalse(connection.transport.aborted)
         connection.clock.advance(1)
         self.assertTrue(connection.transport.aborted)

@@ -27,6 +27,8 @@ _MESSAGE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOE
 EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS})
 _NO_MESSAGE = frozenset({errno.ELOOP, errno.ENXIO, errno.ENODEV})
 
+_BLOCK_OCTETS = 256 * 1024
+
 # A directory's device, inode, and the times of its last change in nanoseconds.
 Stamp = tuple[int, int, int, int]
 
@@ -151,6 +153,18 @@ class MessageFile:
     def read(self, octets: int, offset: int) -> bytes:
         """Up to C{octets} octets; may wait for the disk."""
         return os.pread(self._descriptor, octets, offset)
+
+    def blocks(self) -> Iterator[bytes]:
+        """
+        All octets, a block at a time; fewer if somebody cuts the file meanwhile.
+        """
+        offset = 0
+        while offset < self.octets:
+            data = self.read(min(_BLOCK_OCTETS, self.octets - offset), offset)
+            if not data:
+                return
+            offset += len(data)
+            yield data
 
     def readCached(self, octets: int, offset: int) -> bytes | None:
         """As L{read}, from the page cache alone; L{None} when that would not do."""

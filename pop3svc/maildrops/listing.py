@@ -31,7 +31,7 @@ _BIG = 1000
 class Listing:
     """
     What one session sees, and the next one builds on. Columns in the order of
-    message-numbers; but for C{doubtful} nothing changes.
+    message-numbers; but for C{doubtful} and C{signatures} nothing changes.
 
     @ivar snapshot: sizes and unique-ids.
     @ivar bases: a column: base names.

@@ -13,7 +13,6 @@ from .files import EXHAUSTED, Directory, MessageFile, NotAMessage
 from .slices import SLICE_FILES, SLICE_OCTETS, Slices
 from .survey import Place, Survey, survey
 
-_BLOCK_OCTETS = 256 * 1024
 # How often messages that moved while they were measured are looked for.
 _SEARCHES = 4
 
@@ -96,14 +95,9 @@ class Measuring:
             self.unreadable[base] = os.strerror(error.errno or 0)
 
     def _count(self, file: MessageFile) -> Slices[int]:
-        counter, offset = Canonical(), 0
-        while offset < file.octets:
-            data = file.read(min(_BLOCK_OCTETS, file.octets - offset), offset)
-            if not data:
-                # Somebody cuts it under our hands; its signature has changed.
-                break
+        counter = Canonical()
+        for data in file.blocks():
             counter.count(data)
-            offset += len(data)
             self._sliceOctets += len(data)
             if self._sliceOctets >= SLICE_OCTETS:
                 yield from self._pause()

@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 from contextlib import ExitStack
 
+from ..canonical import canonicalOctets
 from ..errors import MaildropUnavailable, MessageVanished
 from .files import EXHAUSTED, Directory, MessageFile, NotAMessage
 from .listing import Listing
@@ -73,7 +74,7 @@ class Whereabouts:
             file = self._open(row)
             try:
                 if file.signature != self._listing.signatures[row]:
-                    raise MessageUnreadable(f"the message {base!r} was changed in its file")
+                    self._measureAgain(row, file)
                 first = file.read(min(FIRST_OCTETS, file.octets), 0)
             except BaseException:
                 file.close()
@@ -93,6 +94,18 @@ class Whereabouts:
         if len(first) == file.octets:
             file.close()
         return file, first
+
+    def _measureAgain(self, row: int, file: MessageFile) -> None:
+        """
+        A restored backup has new times and the old octets: what counts is that
+        RETR sends as many as LIST has promised.
+
+        @raise MessageUnreadable: it would not.
+        """
+        if canonicalOctets(file.blocks()) != self._listing.snapshot.octets[row]:
+            base = self._listing.bases[row]
+            raise MessageUnreadable(f"the message {base!r} was changed in its file")
+        self._listing.signatures[row] = file.signature
 
     def _open(self, row: int) -> MessageFile:
         with ExitStack() as stack:
