@@ -108,9 +108,11 @@ class Listener(Service):
     def privilegedStartService(self) -> None:
         super().privilegedStartService()
         failures: list[Failure] = []
-        self._endpoint.listen(self._factory).addCallbacks(self._cbListening, failures.append)
+        listening = self._endpoint.listen(self._factory)
+        listening.addCallback(self._cbListening).addErrback(failures.append)
         if failures:
             self._fail(failures[0])
+        listening.addCallback(lambda _: self._ebLate(failures[0]) if failures else None)
 
     def stopService(self) -> Deferred[None] | None:
         super().stopService()
@@ -120,6 +122,13 @@ class Listener(Service):
     def _cbListening(self, port: IListeningPort) -> None:
         self._port = port
         self._audit.listening(self._settings.endpoint, self._settings.tls)
+
+    def _ebLate(self, failure: Failure) -> None:
+        """An endpoint of somebody else's may need time to fail."""
+        from twisted.internet import reactor
+
+        self._audit.listeningFailed(self._settings.endpoint, failure.getErrorMessage())
+        reactor.stop()
 
     def _fail(self, failure: Failure) -> NoReturn:
         reason = getattr(failure.value, "socketError", failure.value)

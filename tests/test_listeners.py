@@ -1,12 +1,16 @@
-"""L{pop3svc.listeners}: who gets through the fence."""
+"""L{pop3svc.listeners}: who gets through the fence, and what cannot listen."""
 
 from ipaddress import ip_network
 
+from twisted.internet import reactor
 from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IListeningPort, IProtocolFactory, IStreamServerEndpoint
 from twisted.internet.protocol import Factory, Protocol
 from twisted.trial.unittest import TestCase
+from zope.interface import implementer
 
-from pop3svc.listeners import Fence
+from pop3svc.listeners import Fence, Listener, ListenerSettings
 
 from .support import RecordingAudit
 
@@ -33,3 +37,32 @@ class FenceTests(TestCase):
                 {"event": "stranger-refused", "peer": "::1"},
             ],
         )
+
+
+@implementer(IStreamServerEndpoint)
+class SlowEndpoint:
+    """An endpoint that takes its time."""
+
+    def __init__(self) -> None:
+        self.listening: Deferred[IListeningPort] = Deferred()
+
+    def listen(self, protocolFactory: IProtocolFactory) -> Deferred[IListeningPort]:
+        return self.listening
+
+
+class LateFailureTests(TestCase):
+    def test_serviceEnds(self) -> None:
+        """Nobody is told that all is well while one listener is missing."""
+        stopped: list[str] = []
+        self.patch(reactor, "stop", lambda: stopped.append("stop"))
+        audit, endpoint = RecordingAudit(), SlowEndpoint()
+        settings = ListenerSettings("slow:1", "none")
+        listener = Listener(settings, endpoint, Factory.forProtocol(Protocol), audit, False)
+        listener.privilegedStartService()
+        self.assertEqual((audit.records, stopped), ([], []))
+        endpoint.listening.errback(OSError("it does not work"))
+        self.assertEqual(
+            audit.records,
+            [{"event": "listening-failed", "endpoint": "slow:1", "text": "it does not work"}],
+        )
+        self.assertEqual(stopped, ["stop"])

@@ -71,6 +71,10 @@ class Audit:
         """@param tls: C{none}, C{stls} or C{implicit}."""
         self._write(LogLevel.info, "listening", {"endpoint": endpoint, "tls": tls})
 
+    def listeningFailed(self, endpoint: str, text: str) -> None:
+        """The service ends, because it cannot listen everywhere."""
+        self._write(LogLevel.critical, "listening-failed", {"endpoint": endpoint, "text": text})
+
     def strangerRefused(self, peer: str) -> None:
         """Somebody outside a listener's networks connected to it."""
         self._write(LogLevel.warn, "stranger-refused", {"peer": peer})
