@@ -108,7 +108,7 @@ class Outlet:
         if deliver:
             self._watchDelivery(seconds / _CLOSING_LOOKS)
         else:
-            self._look = self._clock.callLater(seconds, self._transport.abortConnection)
+            self._look = self._clock.callLater(seconds, self._cut)
 
     def lost(self) -> None:
         """Nothing can be written any more; whoever waits for room hears of it."""
@@ -163,6 +163,10 @@ class Outlet:
 
         self._look = self._clock.callLater(seconds, look)
 
+    def _cut(self) -> None:
+        self._look = None
+        self._transport.abortConnection()
+
     def _watchDelivery(self, seconds: float) -> None:
         """
         Look now and then whether all has arrived, and cut the connection in the
@@ -181,8 +185,7 @@ class Outlet:
             delivered = 0 if octetsOutstanding(self._transport) else delivered + 1
             stalled = inVain * seconds >= self._limits.writeStallSeconds
             if delivered == _CLOSING_LOOKS or stalled:
-                self._look = None
-                self._transport.abortConnection()
+                self._cut()
             else:
                 self._look = self._clock.callLater(seconds, look)
 

@@ -353,6 +353,16 @@ class TimerTests(TestCase):
             connection.transport.takeMore(1000)
         self.assertFalse(connection.closing)
 
+    def test_closingAfterAbuseIsBounded(self) -> None:
+        connection = Connection(limits=Limits(closeSeconds=5))
+        connection.send(b"X\r\nX\r\nX\r\n")
+        connection.clock.advance(4)
+        self.assertFalse(connection.transport.aborted)
+        connection.clock.advance(1)
+        self.assertTrue(connection.transport.aborted)
+        connection.lose()
+        self.assertEqual(connection.clock.getDelayedCalls(), [])
+
     def test_closingIsBounded(self) -> None:
         """A peer that never says goodbye is cut off."""
         connection = Connection(limits=Limits(closeSeconds=5))
