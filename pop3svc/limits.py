@@ -112,6 +112,9 @@ class Limits:
         20,
         "Passwords of one user in a password file: a wrong one is tried against all of them.",
     )
+    proxySeconds: int = limit(
+        5, "The header of a proxy, on a listener behind haproxy:; nobody is greeted before it."
+    )
     drainSeconds: int = limit(30, "How long sessions may go on after SIGTERM.", least=0)
 
     @classmethod
