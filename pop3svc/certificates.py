@@ -4,37 +4,55 @@ Certificate files, read and judged before anything is served with them.
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
+from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
 
 from .errors import SettingError
 
 # From when on an administrator is reminded.
 WARNING = timedelta(days=14)
 
+# What the library raises for a certificate with something in it that it cannot read.
+_UNREADABLE = (
+    ValueError,
+    TypeError,
+    UnsupportedAlgorithm,
+    x509.DuplicateExtension,
+    x509.InvalidVersion,
+    x509.UnsupportedGeneralNameType,
+)
+
 
 @dataclass(frozen=True)
 class Pair:
     """
-    A certificate chain and its key.
+    A certificate chain and its key, kept whole: a service that has given up its
+    privileges may never read the files again.
 
     @ivar certificate: the path of the PEM chain.
     @ivar key: the path of the PEM key.
     @ivar names: the DNS names it is good for, in lower case.
     @ivar expires: when it ends.
-    @ivar elliptic: it has an ECDSA key.
+    @ivar keyType: the object identifier of its kind of key, such as RSA.
+    @ivar chain: the certificates, as PEM.
+    @ivar privateKey: the key itself.
     """
 
     certificate: str
     key: str
     names: tuple[str, ...]
     expires: datetime
-    elliptic: bool
+    keyType: str
+    chain: bytes
+    privateKey: PrivateKeyTypes = field(compare=False, repr=False)
 
     def expired(self, now: datetime) -> bool:
         """No client that looks will take it any more."""
@@ -52,26 +70,51 @@ def now() -> datetime:
 
 def readPair(certificate: str, key: str) -> Pair:
     """
-    @raise SettingError: a file cannot be read, or is no certificate. Whether
-        the key is the certificate's own is OpenSSL's to say.
+    @raise SettingError: a file cannot be read, is no certificate or no key, or
+        the two do not belong together.
     """
-    for path in (certificate, key):
-        try:
-            data = Path(path).read_bytes()
-        except OSError as error:
-            raise SettingError(f"cannot read {path}: {error.strerror}") from error
-        if path == certificate:
-            pem = data
+    pem, keyPem = readFile(certificate), readFile(key)
     try:
-        first = x509.load_pem_x509_certificate(pem)
+        chain = x509.load_pem_x509_certificates(pem)
     except ValueError as error:
         raise SettingError(f"{certificate} is no PEM certificate") from error
-    elliptic = isinstance(first.public_key(), ec.EllipticCurvePublicKey)
-    return Pair(certificate, key, _names(first), first.not_valid_after_utc, elliptic)
+    first = chain[0]
+    try:
+        publicKey, names, expires = first.public_key(), _names(first), first.not_valid_after_utc
+        keyType = first.public_key_algorithm_oid.dotted_string
+    except _UNREADABLE as error:
+        raise SettingError(
+            f"{certificate} is a certificate with something in it that cannot be read;"
+            " have it issued anew"
+        ) from error
+    privateKey = _privateKey(certificate, key, keyPem)
+    if privateKey.public_key() != publicKey:
+        raise SettingError(f"the key in {key} is not that of {certificate}")
+    whole = b"".join(each.public_bytes(Encoding.PEM) for each in chain)
+    return Pair(certificate, key, names, expires, keyType, whole, privateKey)
+
+
+def readFile(path: str) -> bytes:
+    """@raise SettingError: it cannot be read."""
+    try:
+        return Path(path).read_bytes()
+    except OSError as error:
+        raise SettingError(f"cannot read {path}: {error.strerror}") from error
+
+
+def changedSince(before: Sequence[object], after: Sequence[object]) -> bool:
+    """
+    @param before: stamps of L{fileStamps}.
+    @param after: later ones of the same files.
+    """
+    return any(new != old and new != errno.EACCES for old, new in zip(before, after, strict=True))
 
 
 def fileStamps(paths: Sequence[str]) -> tuple[object, ...]:
-    """What changes when one of the files does; a file may be missing for a moment."""
+    """
+    What changes when one of the files does. A file may be missing for a moment;
+    one that privileges given up have put out of sight has not changed.
+    """
     stamps: list[object] = []
     for path in paths:
         try:
@@ -81,6 +124,21 @@ def fileStamps(paths: Sequence[str]) -> tuple[object, ...]:
         else:
             stamps.append((status.st_ino, status.st_mtime_ns, status.st_size))
     return tuple(stamps)
+
+
+def _privateKey(certificate: str, key: str, pem: bytes) -> PrivateKeyTypes:
+    try:
+        # Without a password, so that nobody is asked for one where nobody sits.
+        return load_pem_private_key(pem, None)
+    except TypeError as error:
+        raise SettingError(
+            f"{key} is encrypted, and nobody is asked for its password;"
+            f" decrypt it with openssl pkey -in {key} -out FILE"
+        ) from error
+    except (ValueError, UnsupportedAlgorithm) as error:
+        raise SettingError(
+            f"{certificate} with {key} is no PEM certificate with its private key"
+        ) from error
 
 
 def _names(certificate: x509.Certificate) -> tuple[str, ...]:

@@ -111,8 +111,15 @@ def _set(arguments: argparse.Namespace) -> int:
     password = _askPassword(arguments, twice=True)
     user = os.fsencode(arguments.user)
     stored = makeHash(arguments.scheme, password)
+    isNewFile = not os.path.exists(arguments.file)
     isNew = setPassword(arguments.file, user, arguments.name, stored, fields)
     print("the password is set" if isNew else "the password is changed")
+    if isNewFile:
+        print(
+            f"pop3svc: {arguments.file} is new, and only you can read it; the user that the service"
+            " runs as must be able to: chown root:GROUP and chmod 0640",
+            file=sys.stderr,
+        )
     return 0
 
 

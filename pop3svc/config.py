@@ -31,6 +31,8 @@ def readFile(path: str) -> dict[str, Any]:
         raise SettingError(f"cannot read {path}: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingError(f"{path} is not TOML: {error}") from error
+    except RecursionError as error:
+        raise SettingError(f"{path} is nested too deeply; no setting needs that") from error
 
 
 def settingsOf(
@@ -48,7 +50,9 @@ def settingsOf(
     """
     known = [*parameters, *flags, "limits", "listener"]
     for key, value in file.items():
-        if key not in known or key == "limit":
+        if key == "limit":
+            raise SettingError(f"{path}: limits stand in the table [limits], as NAME = NUMBER")
+        if key not in known:
             raise SettingError(f"{path}: " + _unknown(key, known))
         if key == "limits":
             yield from _limits(path, value)

@@ -80,7 +80,8 @@ def prepareDemo(options: Options) -> None:
         ) from error
     certificate = str(directory / "certificate.pem")
     given = options.given
-    if not given["pop3"] and not given["pop3s"]:
+    isDefault = not (given["pop3"] or given["pop3s"] or options.listeners)
+    if isDefault:
         given["pop3"] = [f"tcp:{_PORT}:interface=127.0.0.1"]
         given["pop3s"] = [f"tcp:{_TLS_PORT}:interface=127.0.0.1"]
     if not given["certificate"]:
@@ -89,19 +90,38 @@ def prepareDemo(options: Options) -> None:
         given["auth"] = [f"passwd:{directory / 'passwd'}"]
     if not given["maildrop"]:
         given["maildrop"] = [f"maildir:{directory}/maildrops/{{user}}/Maildir"]
-    print(_greeting(directory, certificate), flush=True)
+    how = _howToTalk(certificate) if isDefault else _whereToTalk(options)
+    print(_greeting(directory, how), flush=True)
 
 
-def _greeting(directory: Path, certificate: str) -> str:
+def _greeting(directory: Path, how: str) -> str:
     return f"""\
 Two maildrops are served: karl (password secret) and joebloggs (password iluvjane).
 
+{how}
+To fill the maildrops again, stop the service, remove {directory}, and start it again.
+"""
+
+
+def _whereToTalk(options: Options) -> str:
+    given = options.given
+    endpoints = [
+        *given["pop3"],
+        *(f"{each} (TLS)" for each in given["pop3s"]),
+        *(
+            f"{each.endpoint} (TLS)" if each.tls == "implicit" else each.endpoint
+            for each in options.listeners
+        ),
+    ]
+    return "".join(f"  {each}\n" for each in endpoints)
+
+
+def _howToTalk(certificate: str) -> str:
+    return f"""\
   curl -u karl:secret pop3://127.0.0.1:{_PORT}/
   openssl s_client -quiet -crlf -CAfile {certificate} -connect 127.0.0.1:{_TLS_PORT}
   python3 -c 'import poplib; p = poplib.POP3("127.0.0.1", {_PORT}); p.user("joebloggs"); \
 p.pass_("iluvjane"); print(p.stat(), p.retr(1)[1][:3], p.quit())'
-
-To fill the maildrops again, stop the service, remove {directory}, and start it again.
 """
 
 

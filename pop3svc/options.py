@@ -4,6 +4,7 @@ The command line of C{twistd pop3svc}.
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 
@@ -28,6 +29,9 @@ _DEFAULTS = {"demo-directory": "pop3svc-demo"} | {
 WAYS_TO_LOG_IN = (b"USER", *MECHANISMS)
 _FLAGS = ("demo", "apop")
 _LISTS = ("pop3", "pop3s", "certificate", "private-key", "auth", "mechanism", "maildrop", "limit")
+# What is read again on a reload, when twistd has gone to its --rundir.
+_FILES = ("config", "client-ca", "secret")
+_FILE_LISTS = ("certificate", "private-key")
 
 
 class Options(usage.Options, AuthOptionMixin):
@@ -83,6 +87,7 @@ class Options(usage.Options, AuthOptionMixin):
 
     def __init__(self) -> None:
         super().__init__()
+        self._directory = os.getcwd()
         self.listeners: list[ListenerSettings] = []
         self.given: dict[str, list[str]] = {name: [] for name in _LISTS}
 
@@ -126,7 +131,7 @@ class Options(usage.Options, AuthOptionMixin):
         A way to log in that is wanted: USER, or a SASL mechanism such as PLAIN.
         Repeatable; all that are possible, if none is named.
         """
-        self.given["mechanism"].append(name.upper())
+        self.given["mechanism"].append(name)
 
     def opt_maildrop(self, description: str) -> None:
         """
@@ -173,7 +178,7 @@ class Options(usage.Options, AuthOptionMixin):
         @raise SettingError: it says something wrong now.
         """
         options = Options()
-        options._words = self._words
+        options._words, options._directory = self._words, self._directory
         options._parse()
         return options
 
@@ -187,21 +192,22 @@ class Options(usage.Options, AuthOptionMixin):
             super().parseOptions(self._words)
             self._useConfig()
             self._checkChoices()
+            self._makeAbsolute()
             self.limits = Limits.parse(self.given["limit"])
         except (usage.UsageError, ValueError) as error:
             raise SettingError(str(error)) from error
 
     def _useConfig(self) -> None:
         """What the file says and the command line does not."""
-        path = self["config"]
-        if path is None:
+        if self["config"] is None:
             return
+        path = self._absolute(self["config"])
         file = readFile(path)
         self.listeners = listenersOf(path, file)
         onCommandLine = {name for name, values in self.given.items() if values}
         limits, self.given["limit"] = self.given["limit"], []
         parameters = dict.fromkeys(_LISTS, True) | dict.fromkeys(
-            [*_DEFAULTS, "client-ca", "secret"], False
+            [*_DEFAULTS, "client-ca", "secret", "maildrop"], False
         )
         for name, value in settingsOf(path, file, parameters, _FLAGS):
             if name in _FLAGS:
@@ -220,6 +226,7 @@ class Options(usage.Options, AuthOptionMixin):
         for name, default in _DEFAULTS.items():
             if self[name] is None:
                 self[name] = default
+        self.given["mechanism"] = [each.upper() for each in self.given["mechanism"]]
         for name in self.given["mechanism"]:
             if name.encode() not in WAYS_TO_LOG_IN:
                 known = ", ".join(each.decode() for each in WAYS_TO_LOG_IN)
@@ -229,3 +236,13 @@ class Options(usage.Options, AuthOptionMixin):
                 raise usage.UsageError(
                     f"--{name} is one of {', '.join(sorted(choices))}, not {self[name]!r}"
                 )
+
+    def _makeAbsolute(self) -> None:
+        for name in _FILES:
+            if self[name] is not None:
+                self[name] = self._absolute(self[name])
+        for name in _FILE_LISTS:
+            self.given[name] = [self._absolute(each) for each in self.given[name]]
+
+    def _absolute(self, path: str) -> str:
+        return os.path.normpath(os.path.join(self._directory, path))

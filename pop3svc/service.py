@@ -10,13 +10,14 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
-import signal
+import sys
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
 from twisted.application.service import IService, MultiService
 from twisted.cred.checkers import ICredentialsChecker
+from twisted.cred.credentials import IUsernameHashedPassword, IUsernamePassword
 from twisted.cred.portal import Portal
 from twisted.cred.strcred import InvalidAuthArgumentString, InvalidAuthType, makeChecker
 from twisted.internet.defer import Deferred, DeferredList, ensureDeferred
@@ -26,6 +27,7 @@ from twisted.protocols.tls import TLSMemoryBIOFactory
 
 from .auth.certificate import CertificateChecker
 from .auth.chain import CheckerChain
+from .auth.credentials import IBearerToken, ICertificateName
 from .auth.realm import MaildropRealm
 from .errors import SettingError
 from .factory import POP3Factory
@@ -34,13 +36,21 @@ from .limits import Limits
 from .listeners import Fence, Listener, ListenerSettings
 from .maildrops.registry import makeSource
 from .operations.audit import Audit
+from .operations.privileges import unreadableAfter
 from .operations.reload import Reloader
+from .operations.signals import handleSignals, ignoreHangup
 from .options import Options
+from .proxied import ProxiedFactory
 from .tls import ServerTLS, Version
 
 __all__ = ["Options", "makeService"]
 
 _SECRET_OCTETS = 32
+# What a session makes of what a client sends.
+_CREDENTIALS = {IUsernamePassword, IUsernameHashedPassword, IBearerToken, ICertificateName}
+
+# Before the endpoint of a listener that only a proxy connects to.
+_PROXIED = "haproxy:"
 
 
 def makeService(options: Options) -> IService:
@@ -48,6 +58,8 @@ def makeService(options: Options) -> IService:
     @param options: parsed.
     @raise SystemExit: with one sentence, for whatever is wrong.
     """
+    if options.parent is not None:
+        ignoreHangup()
     try:
         return _makeService(options)
     except SettingError as error:
@@ -66,6 +78,8 @@ def _makeService(options: Options) -> IService:
         raise SettingError("no listener is given; add --pop3 tcp:110 or --pop3s tcp:995")
     if not (given["auth"] or options["client-ca"]):
         raise SettingError("nobody could log in; add --auth KIND:ARGUMENTS (see --help-auth)")
+    if options["client-ca"] and not given["certificate"]:
+        raise SettingError("--client-ca needs a certificate of the service; add --certificate FILE")
     if not given["maildrop"]:
         raise SettingError(
             "no maildrops are given; add --maildrop maildir:/home/{user}/Maildir"
@@ -77,6 +91,12 @@ def _makeService(options: Options) -> IService:
     if options["client-ca"]:
         checkers.append(CertificateChecker())
     chain = CheckerChain(checkers)
+    if not (_CREDENTIALS.intersection(chain.credentialInterfaces) or chain.scramHashes):
+        kinds = ", ".join(each.partition(":")[0] for each in given["auth"])
+        raise SettingError(
+            f"nobody could log in: POP3 has nothing that --auth {kinds} takes;"
+            " add another --auth KIND:ARGUMENTS (see --help-auth)"
+        )
     portal = Portal(MaildropRealm(source), [chain])
     tls = _CertificateSets(options)
     secret = _readSecret(options["secret"])
@@ -96,6 +116,8 @@ def _makeService(options: Options) -> IService:
         served: Any = factory
         if settings.tls == "implicit":
             served = TLSMemoryBIOFactory(tls.of(settings), False, factory)
+        if settings.endpoint.startswith(_PROXIED):
+            served = ProxiedFactory(served, factory)
         if settings.networks:
             served = Fence(served, settings.networks, audit)
         endpoint = _makeEndpoint(reactor, settings.endpoint)
@@ -109,6 +131,7 @@ def _makeService(options: Options) -> IService:
         lambda: service.factories[0].limits.watchSeconds,
     )
     service.reloader.setServiceParent(service)
+    _warnOfUnreadable(options)
     return service
 
 
@@ -130,7 +153,7 @@ class POP3Service(MultiService):
         super().startService()
         from twisted.internet import reactor
 
-        reactor.callWhenRunning(self._handleSignals, reactor)
+        reactor.callWhenRunning(handleSignals, reactor, self.reloader.reload)
 
     def stopService(self) -> Deferred[Any]:
         """
@@ -152,20 +175,6 @@ class POP3Service(MultiService):
         for each in self._limited:
             if ILimited.providedBy(each):
                 each.useLimits(limits)
-
-    def _handleSignals(self, reactor: Any) -> None:
-        """
-        SIGHUP reloads. SIGTERM is an asked-for end and thus a success: left to
-        twistd, the process would end by the signal, and not with status 0.
-        """
-
-        def stop(*_: object) -> None:
-            # Whoever asks again while sessions finish changes nothing.
-            signal.signal(signal.SIGTERM, signal.SIG_IGN)
-            reactor.callFromThread(reactor.stop)
-
-        signal.signal(signal.SIGHUP, lambda *_: reactor.callFromThread(self.reloader.reload))
-        signal.signal(signal.SIGTERM, stop)
 
 
 async def _drain(factory: POP3Factory) -> None:
@@ -220,6 +229,22 @@ def _listeners(options: Options, certificate: bool) -> list[ListenerSettings]:
     ]
 
 
+def _warnOfUnreadable(options: Options) -> None:
+    """Root reads every file now; whom twistd makes of it may never again."""
+    if options.parent is None:
+        return
+    given = options.given
+    passwd = [each for each in given["auth"] if each.startswith("passwd:")]
+    files = [
+        *(each for each in (options["config"], options["client-ca"]) if each is not None),
+        *(*given["certificate"], *given["private-key"]),
+        *(each.removeprefix("passwd:").partition("?names=")[0] for each in passwd),
+    ]
+    sentence = unreadableAfter(options.parent["uid"], options.parent["gid"], files)
+    if sentence is not None:
+        print(f"twistd pop3svc: {sentence}", file=sys.stderr)
+
+
 def _makeChecker(description: str) -> ICredentialsChecker:
     try:
         return makeChecker(description)
@@ -253,8 +278,15 @@ def _readSecret(path: str | None) -> bytes:
 
 
 def _makeEndpoint(reactor: Any, description: str) -> IStreamServerEndpoint:
+    # Twisted has a wrapper of this name, too; L{ProxiedFactory} says why not that.
+    bare = description.removeprefix(_PROXIED)
+    if bare != description and bare.partition(":")[0] in ("ssl", "haproxy"):
+        raise SettingError(
+            f"{description!r}: a proxy's header comes once, and before TLS;"
+            " write --pop3s haproxy:tcp:995"
+        )
     try:
-        return serverFromString(reactor, description)
+        return serverFromString(reactor, bare)
     except (ValueError, TypeError, LookupError, OSError) as error:
         raise SettingError(
             f"{description!r} is no server endpoint, such as tcp:110 or"

@@ -10,7 +10,9 @@ contexts, which are made anew at least once a day.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from tempfile import NamedTemporaryFile
 from typing import Literal
 
 from OpenSSL import SSL
@@ -18,7 +20,7 @@ from twisted.internet.interfaces import IOpenSSLServerConnectionCreator
 from twisted.protocols.tls import TLSMemoryBIOProtocol
 from zope.interface import implementer
 
-from .certificates import Pair, fileStamps, now, readPair
+from .certificates import Pair, changedSince, fileStamps, now, readFile, readPair
 from .errors import SettingError
 
 Version = Literal["1.0", "1.1", "1.2", "1.3"]
@@ -54,7 +56,8 @@ class ServerTLS:
     """
     The certificates of a listener, chosen by the name a client asks for (SNI);
     the first serves everybody else. Certificates of different key types for the
-    same names serve together, ECDSA first.
+    same names serve together, ECDSA first. Of two that could serve a name, the
+    first does.
 
     @ivar pairs: the certificates that serve now.
     """
@@ -77,7 +80,7 @@ class ServerTLS:
         self._clientCA = clientCA
         self._minimumTLS = minimumTLS
         self.clientCertificates = clientCA is not None
-        self._use(self._read())
+        self._use(*self._read())
 
     def reload(self) -> None:
         """
@@ -85,16 +88,23 @@ class ServerTLS:
 
         @raise SettingError: something is wrong with them; the old ones stay.
         """
-        pairs = self._read()
+        pairs, authorities = self._read()
         at = now()
         for pair in pairs:
             if pair.expired(at) and not all(old.expired(at) for old in self.pairs):
                 raise SettingError(f"{pair.certificate} expired on {pair.expires:%Y-%m-%d}")
-        self._use(pairs)
+        self._use(pairs, authorities)
+
+    def rotate(self) -> None:
+        """
+        New keys of session tickets, for the certificates that serve now. No file
+        is read: it may be out of reach since privileges were given up.
+        """
+        self._use(self.pairs, self._authorities)
 
     def changed(self) -> bool:
         """A file is not what it was when it was last read."""
-        return self._stamps != fileStamps(self._files())
+        return changedSince(self._stamps, fileStamps(self._files()))
 
     def serverConnectionForTLS(self, protocol: TLSMemoryBIOProtocol) -> SSL.Connection:
         """@see: L{IOpenSSLServerConnectionCreator}"""
@@ -104,22 +114,22 @@ class ServerTLS:
         files = [path for each in self._paths for path in each]
         return files if self._clientCA is None else [*files, self._clientCA]
 
-    def _read(self) -> list[Pair]:
+    def _read(self) -> tuple[list[Pair], bytes | None]:
         # First the stamps: what changes while it is read is read again.
         self._stamps = fileStamps(self._files())
-        return [readPair(*each) for each in self._paths]
+        authorities = None if self._clientCA is None else readFile(self._clientCA)
+        return [readPair(*each) for each in self._paths], authorities
 
-    def _use(self, pairs: list[Pair]) -> None:
-        groups: dict[frozenset[str], list[Pair]] = {}
-        for pair in pairs:
-            groups.setdefault(frozenset(pair.names), []).append(pair)
-        contexts = {names: self._makeContext(group) for names, group in groups.items()}
+    def _use(self, pairs: list[Pair], authorities: bytes | None) -> None:
         # A fixed table: a name that a client asks for never adds to it.
         byName: dict[str, SSL.Context] = {}
-        for names, context in contexts.items():
-            for name in names:
+        contexts = []
+        for group in _groups(pairs):
+            context = self._makeContext(group, authorities)
+            contexts.append(context)
+            for name in group[0].names:
                 byName.setdefault(name, context)
-        default = contexts[frozenset(pairs[0].names)]
+        default = contexts[0]
 
         def choose(connection: SSL.Connection) -> None:
             name = (connection.get_servername() or b"").decode("ascii", "replace").lower()
@@ -128,9 +138,9 @@ class ServerTLS:
                 connection.set_context(context)
 
         default.set_tlsext_servername_callback(choose)
-        self.pairs, self._default = pairs, default
+        self.pairs, self._authorities, self._default = pairs, authorities, default
 
-    def _makeContext(self, group: list[Pair]) -> SSL.Context:
+    def _makeContext(self, group: list[Pair], authorities: bytes | None) -> SSL.Context:
         context = SSL.Context(SSL.TLS_SERVER_METHOD)
         context.set_min_proto_version(_VERSIONS[self._minimumTLS])
         context.set_options(
@@ -146,31 +156,65 @@ class ServerTLS:
         context.set_alpn_select_callback(_selectProtocol)
         for pair in group:
             _usePair(context, pair)
-        if self._clientCA is not None:
-            _askForCertificates(context, self._clientCA)
+        if self._clientCA is not None and authorities is not None:
+            _askForCertificates(context, self._clientCA, authorities)
         return context
+
+
+def _groups(pairs: list[Pair]) -> list[list[Pair]]:
+    """
+    What serves together: the same names, and keys of different types, because a
+    context has place for one of each type and would keep the last.
+    """
+    groups: list[list[Pair]] = []
+    byNames: dict[frozenset[str], list[Pair]] = {}
+    for pair in pairs:
+        names = frozenset(pair.names)
+        group = byNames.get(names, [])
+        if group and pair.keyType not in [each.keyType for each in group]:
+            group.append(pair)
+            continue
+        groups.append([pair])
+        if names:
+            byNames.setdefault(names, groups[-1])
+    return groups
+
+
+@contextmanager
+def _onDisk(certificates: bytes) -> Iterator[str]:
+    """
+    OpenSSL takes a chain for each type of key, and a list of authorities, from
+    files alone. Nothing secret is in them.
+    """
+    with ExitStack() as stack:
+        try:
+            file = stack.enter_context(NamedTemporaryFile(prefix="pop3svc-"))
+            file.write(certificates)
+            file.flush()
+        except OSError as error:
+            raise SettingError(f"cannot write a temporary file: {error.strerror}") from error
+        yield file.name
 
 
 def _usePair(context: SSL.Context, pair: Pair) -> None:
     try:
-        context.use_certificate_chain_file(pair.certificate)
-        context.use_privatekey_file(pair.key)
-    except SSL.Error as error:
-        if "mismatch" in str(error):
-            raise SettingError(
-                f"the key in {pair.key} is not that of {pair.certificate}"
-            ) from error
+        with _onDisk(pair.chain) as path:
+            context.use_certificate_chain_file(path)
+        context.use_privatekey(pair.privateKey)  # type: ignore[arg-type]
+    except (SSL.Error, TypeError) as error:
         raise SettingError(
-            f"{pair.certificate} with {pair.key} is no PEM certificate with its private key"
+            f"TLS cannot serve with {pair.certificate} and {pair.key};"
+            " take an ECDSA or RSA key of at least 2048 bits"
         ) from error
 
 
-def _askForCertificates(context: SSL.Context, authorities: str) -> None:
+def _askForCertificates(context: SSL.Context, path: str, authorities: bytes) -> None:
     try:
-        context.load_verify_locations(authorities)
-        context.load_client_ca(authorities.encode())
+        with _onDisk(authorities) as copy:
+            context.load_verify_locations(copy)
+            context.load_client_ca(copy.encode())
     except SSL.Error as error:
-        raise SettingError(f"{authorities} holds no PEM certificates of authorities") from error
+        raise SettingError(f"{path} holds no PEM certificates of authorities") from error
     # Whoever has a certificate must have a good one; nobody must have one.
     context.set_verify(
         SSL.VERIFY_PEER, lambda connection, certificate, code, depth, good: bool(good)

@@ -23,6 +23,14 @@ from pop3svc.auth.schemes import verify
 COMMAND = [sys.executable, "-c", "import sys; from pop3svc.cli import main; sys.exit(main())"]
 
 
+def hintAbout(path: str) -> str:
+    """What is said when a file is made."""
+    return (
+        f"pop3svc: {path} is new, and only you can read it; the user that the service"
+        " runs as must be able to: chown root:GROUP and chmod 0640\n"
+    )
+
+
 class CommandTestCase(SynchronousTestCase):
     def setUp(self) -> None:
         self.path = Path(os.path.abspath(self.mktemp()))
@@ -49,6 +57,21 @@ class CommandTestCase(SynchronousTestCase):
         return found
 
 
+class NewFileTests(CommandTestCase):
+    def test_hint(self) -> None:
+        """Whoever makes a file hears once that the service must read it."""
+        status, _, err = self.run_("set", "karl", "--stdin", given=b"secret\n")
+        self.assertEqual(
+            (status, err),
+            (
+                0,
+                hintAbout("FILE"),
+            ),
+        )
+        status, _, err = self.run_("set", "karl", "--stdin", given=b"other\n")
+        self.assertEqual((status, err), (0, ""))
+
+
 class ProcessTests(CommandTestCase):
     """In a process of its own, as it is used."""
 
@@ -59,7 +82,11 @@ class ProcessTests(CommandTestCase):
     def test_setVerifyListDelete(self) -> None:
         path = str(self.path)
         for words, given, expected in (
-            (("set", path, "karl", "--stdin"), b"secret\n", (0, b"the password is set\n", b"")),
+            (
+                ("set", path, "karl", "--stdin"),
+                b"secret\n",
+                (0, b"the password is set\n", hintAbout(path).encode()),
+            ),
             (
                 ("verify", path, "karl", "--stdin"),
                 b"secret\n",

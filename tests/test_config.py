@@ -45,6 +45,7 @@ class ReadConfigTests(TestCase):
             ('log-format = ["text"]', "log-format takes one value, not a list"),
             ("pop3 = true", "pop3 takes a text or a whole number, not True"),
             ("pop3 = 1.5", "pop3 takes a text or a whole number, not 1.5"),
+            ('limit = ["a=1"]', "limits stand in the table [limits], as NAME = NUMBER"),
             ("limits = 3", "limits is a table: [limits]"),
         ):
             with self.assertRaises(SettingError) as caught:
@@ -60,6 +61,11 @@ class ReadConfigTests(TestCase):
         with self.assertRaises(SettingError) as caught:
             self.read("pop3 = [")
         self.assertIn("is not TOML: ", str(caught.exception))
+
+    def test_nested(self) -> None:
+        with self.assertRaises(SettingError) as caught:
+            self.read("pop3 = " + "[" * 5000 + "]" * 5000)
+        self.assertIn("nested", str(caught.exception))
 
 
 class ListenersTests(TestCase):

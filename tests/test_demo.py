@@ -73,6 +73,23 @@ class DemoTests(TestCase):
         for word in ("curl ", "openssl s_client ", "python3 -c ", "To fill the maildrops again"):
             self.assertIn(word, text)
 
+    def test_tellsWhatListens(self) -> None:
+        """No port is named that nothing listens on."""
+        config = self.mktemp()
+        Path(config).write_text(
+            '[[listener]]\nendpoint = "tcp:8"\n[[listener]]\nendpoint = "tcp:9"\ntls = "implicit"\n'
+        )
+        for words, lines in (
+            (["--pop3", "tcp:7", "--pop3s", "tcp:6"], ["  tcp:7", "  tcp:6 (TLS)"]),
+            (["-c", config], ["  tcp:8", "  tcp:9 (TLS)"]),
+        ):
+            self.output.truncate(0)
+            given = self.prepare(*words).given
+            text = self.output.getvalue()
+            self.assertEqual([each for each in text.splitlines() if each.startswith("  ")], lines)
+            self.assertNotIn("1100", text.replace(str(self.directory), ""))
+        self.assertEqual((given["pop3"], given["pop3s"]), ([], []))
+
     def test_cannotBeMade(self) -> None:
         self.directory.write_text("a file is in the way")
         with self.assertRaises(SettingError) as caught:

@@ -1,5 +1,6 @@
 """L{pop3svc.options}: what the command line says, and what it may not say."""
 
+import os
 import sys
 from io import StringIO
 from pathlib import Path
@@ -26,8 +27,8 @@ class OptionsTests(TestCase):
         self.assertEqual(options.given["pop3s"], ["tcp:995"])
         self.assertEqual(options.given["auth"], ["memory:a:b", "file:x"])
         self.assertEqual(options.given["maildrop"], ["memory:"])
-        self.assertEqual(options.given["certificate"], ["c.pem"])
-        self.assertEqual(options.given["private-key"], ["k.pem"])
+        self.assertEqual(options.given["certificate"], [os.path.abspath("c.pem")])
+        self.assertEqual(options.given["private-key"], [os.path.abspath("k.pem")])
         self.assertEqual(options.limits.idleSeconds, 900)
         self.assertEqual(options["clear-text-logins"], "never")
         self.assertEqual(options["log-format"], "text")
@@ -51,6 +52,37 @@ class OptionsTests(TestCase):
         self.assertEqual(options["log-format"], "json")
         self.assertTrue(options["demo"])
         self.assertEqual((options.limits.idleSeconds, options.limits.loginSeconds), (700, 71))
+
+    def test_inTheFile(self) -> None:
+        """What is written there is as good as on the command line."""
+        path = self.mktemp()
+        Path(path).write_text('mechanism = ["plain", "User"]\nmaildrop = "memory:"\n')
+        options = self.parse("-c", path)
+        self.assertEqual(options.given["mechanism"], ["PLAIN", "USER"])
+        self.assertEqual(options.given["maildrop"], ["memory:"])
+        Path(path).write_text('maildrop = ["memory:", "maildir:/x"]\n')
+        with self.assertRaises(SystemExit) as caught:
+            self.parse("-c", path)
+        self.assertEqual(
+            caught.exception.code,
+            f"twistd pop3svc: {os.path.abspath(path)}: maildrop takes one value, not a list",
+        )
+
+    def test_rundir(self) -> None:
+        """twistd goes elsewhere between the start and a reload."""
+        directory = os.path.abspath(self.mktemp())
+        os.mkdir(directory)
+        self.addCleanup(os.chdir, os.getcwd())
+        os.chdir(directory)
+        Path("f.toml").write_text('certificate = "c.pem"\nsecret = "s"\n')
+        options = self.parse("-c", "f.toml", "--private-key", "k.pem", "--client-ca", "ca.pem")
+        os.chdir("/")
+        for each in (options, options.again()):
+            self.assertEqual(each["config"], f"{directory}/f.toml")
+            self.assertEqual(each["secret"], f"{directory}/s")
+            self.assertEqual(each["client-ca"], f"{directory}/ca.pem")
+            self.assertEqual(each.given["certificate"], [f"{directory}/c.pem"])
+            self.assertEqual(each.given["private-key"], [f"{directory}/k.pem"])
 
     def test_wrong(self) -> None:
         """One sentence for each, and exit status 1."""

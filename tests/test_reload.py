@@ -73,6 +73,34 @@ class ReloaderTests(TestCase):
             [{"event": "reload-failed", "text": "it is wrong"}],
         )
 
+    def test_faultOfOurs(self) -> None:
+        """It is told with its traceback, and the files are watched as before."""
+
+        def fail() -> None:
+            raise KeyError("unforeseen")
+
+        tls = self.start()
+        self.patch(tls, "reload", fail)
+        self.replace(100)
+        self.clock.advance(10)
+        first, second = self.audit.records
+        self.assertEqual(first, {"event": "reload-failed", "text": "KeyError; the log has more"})
+        self.assertEqual((second["event"], second["during"]), ("fault", "reload"))
+        self.assertTrue(self.reloader._watching.running)
+
+    def test_interval(self) -> None:
+        """watch-seconds counts anew from the reload that changed it."""
+        tls = self.start()
+        seconds = [3]
+        self.reloader._watchSeconds = lambda: seconds[0]
+        self.reloader.reload()
+        self.replace(100)
+        before = tls.pairs
+        self.clock.advance(2)
+        self.assertIs(tls.pairs, before)
+        self.clock.advance(1)
+        self.assertNotEqual(tls.pairs, before)
+
     def test_reminders(self) -> None:
         """From 14 days before the end, at the start and once a day."""
         self.replace(13.5)
@@ -94,5 +122,8 @@ class ReloaderTests(TestCase):
         before = tls._default
         self.clock.pump([600] * 143)
         self.assertIs(tls._default, before)
+        # The files may be out of reach since privileges were given up.
+        self.patch(tls, "reload", lambda: self.fail("files were read"))
         self.clock.pump([600] * 2)
         self.assertIsNot(tls._default, before)
+        self.assertEqual(self.audit.records, [])

@@ -66,6 +66,18 @@ class WrongOptionTests(SynchronousTestCase):
             "TLS on tcp:1995 needs a certificate; add --certificate FILE",
         )
 
+    def test_nobodyCouldLogIn(self) -> None:
+        port = ("--pop3", "tcp:1100:interface=127.0.0.1")
+        self.assertEqual(
+            self.sentence(*port, *MEMORY, "--client-ca", "/nowhere.pem"),
+            "--client-ca needs a certificate of the service; add --certificate FILE",
+        )
+        self.assertEqual(
+            self.sentence(*port, *MEMORY, "--auth", "anonymous"),
+            "nobody could log in: POP3 has nothing that --auth anonymous takes;"
+            " add another --auth KIND:ARGUMENTS (see --help-auth)",
+        )
+
     def test_somethingIsWrong(self) -> None:
         port = ("--pop3", "tcp:1100:interface=127.0.0.1")
         for words, part in (

@@ -261,7 +261,8 @@ class WrongFileTests(TLSTestCase):
             self.assertEqual(str(caught.exception), sentence)
 
     def test_dates(self) -> None:
+        # 1.2.840.10045.2.1 is id-ecPublicKey, of RFC 5480 section 2.1.1.
         for days, soon, expired in ((90, False, False), (13, True, False), (-1, True, True)):
             pair = readPair(*[self.issue(days=days)] * 2)
             self.assertEqual((pair.endsSoon(now()), pair.expired(now())), (soon, expired))
-            self.assertEqual((pair.names, pair.elliptic), (("localhost",), True))
+            self.assertEqual((pair.names, pair.keyType), (("localhost",), "1.2.840.10045.2.1"))

@@ -14,7 +14,7 @@ from twisted.internet.task import LoopingCall
 
 from ..certificates import now
 from ..errors import SettingError
-from .audit import Audit
+from .audit import Audit, Subject
 
 if TYPE_CHECKING:
     from ..tls import ServerTLS
@@ -68,21 +68,25 @@ class Reloader(Service):
         ]
         self._made = self._clock.seconds()
         self._remind()
+        if self._watching.running and self._watching.interval != self._watchSeconds():
+            self._watching.stop()
+            self._watching.start(self._watchSeconds(), now=False)
         if all(good):
             self._audit.reloaded()
 
     def watch(self) -> None:
         """
-        Certificates whose files have changed; and all of them once a day, so
-        that the keys of session tickets do not last longer.
+        Certificates whose files have changed; and once a day new contexts of
+        all, so that the keys of session tickets do not last longer.
         """
-        aged = self._clock.seconds() - self._made >= _DAY
-        if aged:
-            self._made = self._clock.seconds()
-        changed = [each for each in self._certificates if aged or each.changed()]
+        changed = [each for each in self._certificates if each.changed()]
         for each in changed:
-            if self._try(each.reload) and not aged:
+            if self._try(each.reload):
                 self._audit.reloaded()
+        if self._clock.seconds() - self._made >= _DAY:
+            self._made = self._clock.seconds()
+            for each in self._certificates:
+                self._try(each.rotate)
         if changed or self._clock.seconds() - self._reminded >= _DAY:
             self._remind()
 
@@ -91,6 +95,11 @@ class Reloader(Service):
             what()
         except SettingError as error:
             self._audit.reloadFailed(str(error))
+            return False
+        except Exception as error:
+            # A fault of ours; but were it to get out, nothing would be watched any more.
+            self._audit.reloadFailed(f"{type(error).__name__}; the log has more")
+            self._audit.fault(Subject("-", "-"), "reload")
             return False
         return True
 
