@@ -8,6 +8,7 @@ holds a block or two of ours and no more.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -88,6 +89,18 @@ class Outlet:
         if self.congested and not self._shut:
             self._waiting = Deferred()
             await self._waiting
+        if self._shut:
+            raise OutletClosed
+
+    async def breathe(self) -> None:
+        """
+        Let the reactor do something else.
+
+        @raise OutletClosed: the outlet is closed.
+        """
+        turn: Deferred[None] = Deferred()
+        self._clock.callLater(0, turn.callback, None)
+        await turn
         if self._shut:
             raise OutletClosed
 
@@ -222,18 +235,22 @@ async def sendMessage(
     return stuffing.octets
 
 
-async def sendListing(opening: bytes, listing: bytes, outlet: Outlet) -> None:
+async def sendListing(opening: bytes, listing: Iterable[bytes], outlet: Outlet) -> None:
     """
     Send a listing as a multi-line response.
 
-    @param listing: whole lines of digits and unique-ids, none of which begins
-        with a dot.
+    @param listing: lines of digits and unique-ids, none of which begins with a
+        dot, in pieces. Between two pieces others have their turn.
     """
-    if len(listing) <= outlet.block:
-        outlet.write(opening + listing + b".\r\n")
-        return
-    outlet.write(opening)
-    for offset in range(0, len(listing), outlet.block):
-        outlet.write(listing[offset : offset + outlet.block])
-        await outlet.drained()
-    outlet.write(b".\r\n")
+    ready, breathe = opening, False
+    for piece in listing:
+        if breathe:
+            await outlet.breathe()
+        breathe = True
+        for offset in range(0, len(piece), outlet.block):
+            ready += piece[offset : offset + outlet.block]
+            if len(ready) >= outlet.block:
+                outlet.write(ready)
+                ready = b""
+                await outlet.drained()
+    outlet.write(ready + b".\r\n")

@@ -14,16 +14,16 @@ class MarksTests(TestCase):
 
     def test_nothingMarked(self) -> None:
         self.assertEqual((self.marks.count, self.marks.octets), (3, 320))
-        self.assertEqual(self.marks.scanListing(), b"1 120\r\n2 0\r\n3 200\r\n")
-        self.assertEqual(self.marks.uniqueIdListing(), b"1 a\r\n2 b\r\n3 c\r\n")
+        self.assertEqual(b"".join(self.marks.scanListing()), b"1 120\r\n2 0\r\n3 200\r\n")
+        self.assertEqual(b"".join(self.marks.uniqueIdListing()), b"1 a\r\n2 b\r\n3 c\r\n")
         self.assertEqual(self.marks.marked(), ())
 
     def test_markedIsGone(self) -> None:
         self.marks.mark(3)
         self.marks.mark(1)
         self.assertEqual((self.marks.count, self.marks.octets), (1, 0))
-        self.assertEqual(self.marks.scanListing(), b"2 0\r\n")
-        self.assertEqual(self.marks.uniqueIdListing(), b"2 b\r\n")
+        self.assertEqual(b"".join(self.marks.scanListing()), b"2 0\r\n")
+        self.assertEqual(b"".join(self.marks.uniqueIdListing()), b"2 b\r\n")
         self.assertEqual(self.marks.marked(), (1, 3))
         for ask in (self.marks.mark, self.marks.sizeOf, self.marks.uniqueIdOf):
             with self.assertRaises(NoSuchMessage) as caught:
@@ -44,6 +44,14 @@ class MarksTests(TestCase):
                 self.assertEqual(caught.exception.text, b"no such message, only 3 in maildrop")
         self.assertEqual(self.marks.marked(), ())
 
+    def test_piecesAreSmall(self) -> None:
+        """A big listing with marks is never held whole."""
+        marks = Marks(Snapshot([7] * 2000, [b"u" * 66 + b"%04d" % n for n in range(2000)]))
+        marks.mark(501)
+        pieces = list(marks.uniqueIdListing())
+        self.assertEqual([piece.count(b"\r\n") for piece in pieces], [500, 499, 500, 500])
+        self.assertLess(max(map(len, pieces)), 64 * 1024)
+
     @given(st.lists(st.integers(0, 10**12), max_size=30), st.data())
     def test_listingsAgreeWithStat(self, sizes: list[int], data: st.DataObject) -> None:
         """STAT is the sum of LIST, whatever is marked."""
@@ -54,9 +62,11 @@ class MarksTests(TestCase):
             marks.mark(number)
         listed = {
             int(number): int(octets)
-            for number, octets in (line.split() for line in marks.scanListing().splitlines())
+            for number, octets in (
+                line.split() for line in b"".join(marks.scanListing()).splitlines()
+            )
         }
         self.assertEqual(listed, {each: sizes[each - 1] for each in numbers if each not in chosen})
         self.assertEqual((marks.count, marks.octets), (len(listed), sum(listed.values())))
-        identified = [line.split()[0] for line in marks.uniqueIdListing().splitlines()]
+        identified = [line.split()[0] for line in b"".join(marks.uniqueIdListing()).splitlines()]
         self.assertEqual([int(each) for each in identified], sorted(listed))

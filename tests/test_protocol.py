@@ -439,6 +439,33 @@ class LimitTests(TestCase):
         self.assertEqual(got.count(b"\r\n.\r\n"), 40)
         self.assertEqual(got.count(b"\r\n"), 40 * 20002)
 
+    def test_listingWithMarks(self) -> None:
+        """It is made piece by piece while it is sent, and others have their turn."""
+        connection = Connection([b""] * 20000)
+        connection.login()
+        connection.send(b"DELE 1\r\nDELE 20000\r\n")
+        connection.received()
+        connection.transport.room = 1000
+        connection.send(b"UIDL\r\nNOOP\r\n")
+        got, most = b"", 0
+        for _ in range(200):
+            most = max(most, len(connection.transport.value()))
+            got += connection.received()
+            connection.transport.takeMore(1000)
+            connection.clock.advance(0)
+        self.assertLess(most, 64 * 1024)
+        self.assertTrue(got.endswith(b"19999 id-19999\r\n.\r\n+OK still here\r\n"), got[-60:])
+        self.assertEqual(got.count(b" id-"), 19998)
+
+    def test_listingWithMarksWhenThePeerIsGone(self) -> None:
+        connection = Connection([b""] * 20000)
+        connection.login()
+        connection.send(b"DELE 1\r\nUIDL\r\n")
+        connection.lose()
+        connection.clock.advance(0)
+        self.assertEqual(connection.maildrop.calls, ["close"])
+        self.assertEqual(connection.audit.events("fault"), [])
+
     def test_clearTextLogins(self) -> None:
         refusal = b"-ERR [AUTH] passwords are taken inside TLS only, on another port\r\n"
         for peer, setting, taken in (

@@ -182,7 +182,7 @@ class TransactionTests(TestCase):
         self.assertEqual(session.receiveLine(b"LIST 2"), [Reply(b"+OK 2 200\r\n")])
         self.assertEqual(
             session.receiveLine(b"LIST"),
-            [SendListing(b"+OK 2 messages (320 octets)\r\n", b"1 120\r\n2 200\r\n")],
+            [SendListing(b"+OK 2 messages (320 octets)\r\n", (b"1 120\r\n2 200\r\n",))],
         )
         self.assertEqual(session.transferred(), [])
 
@@ -191,7 +191,7 @@ class TransactionTests(TestCase):
         self.assertEqual(session.receiveLine(b"UIDL 2"), [Reply(b"+OK 2 two\r\n")])
         self.assertEqual(
             session.receiveLine(b"UIDL"),
-            [SendListing(b"+OK unique-id listing follows\r\n", b"1 one\r\n2 two\r\n")],
+            [SendListing(b"+OK unique-id listing follows\r\n", (b"1 one\r\n2 two\r\n",))],
         )
 
     def test_retr(self) -> None:

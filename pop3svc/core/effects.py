@@ -8,6 +8,7 @@ Session. What is secret in a claim is in no C{repr}.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 
@@ -147,11 +148,12 @@ class SendListing:
     """
     Send a listing, which may be megabytes -> C{transferred}.
 
-    @ivar listing: the lines between the first line and the termination octet.
+    @ivar listing: the lines between the first line and the termination octet, in
+        pieces of whole lines; taken once.
     """
 
     opening: bytes
-    listing: bytes
+    listing: Iterable[bytes]
 
 
 @dataclass(frozen=True)

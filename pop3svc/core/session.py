@@ -7,7 +7,7 @@ nothing that a client can cause. L{pop3svc.core} tells how it is driven.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from . import replies
 from .authorization import Authorization
@@ -205,7 +205,7 @@ class Session(Authorization):
         self._marks = Marks(messages)
         return [Reply(ok(b"maildrop has " + self._size()))]
 
-    def _listing(self, text: bytes, listing: bytes) -> Effects:
+    def _listing(self, text: bytes, listing: Iterable[bytes]) -> Effects:
         self.state = State.SENDING
         return [SendListing(ok(text), listing)]
 
