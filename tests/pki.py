@@ -12,6 +12,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import NameOID
 
+PrivateKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
+
 
 def certificateSigning() -> x509.KeyUsage:
     """What an authority's key is for."""
@@ -26,6 +28,19 @@ def certificateSigning() -> x509.KeyUsage:
         encipher_only=False,
         decipher_only=False,
     )
+
+
+def saveTogether(path: str, key: PrivateKey, certificate: x509.Certificate) -> str:
+    """Key and certificate in one file."""
+    Path(path).write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+        + certificate.public_bytes(serialization.Encoding.PEM)
+    )
+    return path
 
 
 class Authority:
@@ -55,7 +70,7 @@ class Authority:
         @param days: until it ends.
         @param kind: C{ecdsa} or C{rsa}.
         """
-        key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
+        key: PrivateKey
         if kind == "rsa":
             key = rsa.generate_private_key(65537, 2048)
         else:
@@ -67,15 +82,7 @@ class Authority:
             .add_extension(x509.SubjectAlternativeName([named]), critical=False)
             .sign(self.key, hashes.SHA256())
         )
-        Path(path).write_bytes(
-            key.private_bytes(
-                serialization.Encoding.PEM,
-                serialization.PrivateFormat.PKCS8,
-                serialization.NoEncryption(),
-            )
-            + certificate.public_bytes(serialization.Encoding.PEM)
-        )
-        return path
+        return saveTogether(path, key, certificate)
 
     def _builder(
         self,

@@ -11,7 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from pop3svc.certificates import changedSince, fileStamps, readPair
 from pop3svc.errors import SettingError
 
-from .pki import Authority
+from .pki import Authority, saveTogether
 
 
 def issueBroken(authority: Authority, path: str) -> str:
@@ -23,15 +23,7 @@ def issueBroken(authority: Authority, path: str) -> str:
         .add_extension(name, critical=False)
         .sign(authority.key, hashes.SHA256())
     )
-    Path(path).write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        )
-        + signed.public_bytes(serialization.Encoding.PEM)
-    )
-    return path
+    return saveTogether(path, key, signed)
 
 
 class ReadPairTests(SynchronousTestCase):

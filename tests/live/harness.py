@@ -7,7 +7,6 @@ status 0, and that nothing in its log was a surprise to it.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import re
 import shlex
@@ -22,6 +21,7 @@ from pathlib import Path
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.pki import Authority
+from tests.running import freePorts
 
 USER, PASSWORD = "karl", "secret"
 # The certificate is for this name; clients check that it is.
@@ -57,15 +57,6 @@ class Way:
 PLAIN = Way("plain")
 STLS = Way("STLS", stls=True)
 IMPLICIT = Way("implicit", implicit=True)
-
-
-def freePorts(count: int) -> list[int]:
-    """So many ports of loopback that nobody listens on now."""
-    with contextlib.ExitStack() as held:
-        sockets = [held.enter_context(socket.socket()) for _ in range(count)]
-        for each in sockets:
-            each.bind((LOOPBACK, 0))
-        return [each.getsockname()[1] for each in sockets]
 
 
 class LiveService:

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import socket
 
-from .harness import IMPLICIT, LOOPBACK, PLAIN, STLS, USER, LiveTestCase, Way, freePorts
+from ..running import freePort
+from .harness import IMPLICIT, LOOPBACK, PLAIN, STLS, USER, LiveTestCase, Way
 from .messages import Maildir
 from .sclient import SClient
 
@@ -18,7 +19,7 @@ _OLD = ("-tls1", "-cipher", "ALL:@SECLEVEL=0")
 class LegacyListenerTests(LiveTestCase):
     def setUp(self) -> None:
         super().setUp()
-        (self.port,) = freePorts(1)
+        self.port = freePort()
         config = self.directory / "pop3svc.toml"
         config.write_text(
             f"""\

@@ -14,7 +14,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from .harness import LOOPBACK, environment, freePorts
+from ..running import freePort
+from .harness import LOOPBACK, environment
 from .programs import findProgram, run, unavailable
 
 DOMAIN = "example.test"
@@ -55,7 +56,7 @@ class Postfix:
         nobody = pwd.getpwnam("nobody")
         self.maildirs.mkdir()
         os.chown(self.maildirs, nobody.pw_uid, nobody.pw_gid)
-        (self._port,) = freePorts(1)
+        self._port = freePort()
         self._configure(nobody)
         (self._directory / "queue").mkdir()
         options = ["-c", str(self._directory)]
