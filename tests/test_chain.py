@@ -5,7 +5,7 @@ L{pop3svc.auth.chain}.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from twisted.cred.checkers import (
@@ -33,9 +33,10 @@ from zope.interface.verify import verifyObject
 
 from pop3svc.account import Account
 from pop3svc.auth.chain import CheckerChain, avatarIdOf
-from pop3svc.auth.credentials import IScramProof
+from pop3svc.auth.credentials import IBearerToken, IScramProof, credentialsOf
 from pop3svc.auth.hashing import hashPassword
 from pop3svc.auth.scram import makeVerifier
+from pop3svc.core.effects import DigestClaim, ScramClaim, TokenClaim
 from pop3svc.errors import CheckerUnavailable, LoginRefused, SettingError
 from pop3svc.interfaces import ILimited, IScramVerifiers
 from pop3svc.limits import Limits
@@ -51,10 +52,12 @@ class Answers:
         """@param answer: a value, an exception to raise, or a Deferred."""
         self.answer = answer
         self.asked = 0
+        self.credentials: list[Any] = []
         self.credentialInterfaces = kinds or (IUsernamePassword,)
 
     def requestAvatarId(self, credentials: Any) -> Any:
         self.asked += 1
+        self.credentials.append(credentials)
         if isinstance(self.answer, Exception):
             raise self.answer
         return self.answer
@@ -111,11 +114,40 @@ class ChainTests(SynchronousTestCase):
 
     def test_refusalStops(self) -> None:
         """Else a wrong password here might be a right one there."""
-        for answer in (LoginRefused("wrong"), fail(LoginRefused("wrong"))):
-            checkers = [Answers(answer), Answers(b"karl")]
+        for make in (LoginRefused, lambda text: fail(LoginRefused(text))):
+            checkers = [Answers(make("wrong")), Answers(b"karl"), Answers(KeyError("a fault"))]
             answer = CheckerChain(checkers).requestAvatarId(KARL)
             self.assertEqual(str(self.failureResultOf(answer, LoginRefused).value), "wrong")
-            self.assertEqual(checkers[1].asked, 0)
+
+    def test_refusalTakesAsLong(self) -> None:
+        """
+        The others are asked about a stranger, with a password that nobody has: else
+        whoever is quickly refused would be known to the first.
+        """
+        pending: Deferred[bytes] = Deferred()
+        later = Answers(pending)
+        refused = CheckerChain([Answers(LoginRefused("wrong")), later]).requestAvatarId(KARL)
+        self.assertNoResult(refused)
+        [asked] = later.credentials
+        self.assertNotIn(b"karl", asked.username)
+        self.assertNotIn(b"secret", asked.password)
+        pending.errback(CheckerUnavailable("it is down"))
+        self.failureResultOf(refused, LoginRefused)
+
+    def test_refusalOfDigests(self) -> None:
+        """Likewise with what is not a password; tokens have no users to be told apart."""
+        for claim, count in (
+            (DigestClaim("CRAM-MD5", b"karl", b"<x>", b"0" * 32), 1),
+            (ScramClaim("SCRAM-SHA-1", b"karl", "SHA-1", b"x", b"y"), 1),
+            (TokenClaim("OAUTHBEARER", b"karl", b"token"), 0),
+        ):
+            kinds = (IUsernameHashedPassword, IScramProof, IBearerToken)
+            checkers = [Answers(LoginRefused("wrong"), *kinds), Answers(b"karl", *kinds)]
+            answer = CheckerChain(checkers).requestAvatarId(credentialsOf(claim, "192.0.2.7"))
+            self.failureResultOf(answer, LoginRefused)
+            asked = checkers[1].credentials
+            self.assertEqual([each.username == b"karl" for each in asked], [False] * count)
+            self.assertEqual([each.peer for each in asked], ["192.0.2.7"] * count)
 
     def test_faultStops(self) -> None:
         """A checker that is down is neither a wrong password nor left out."""
@@ -209,7 +241,15 @@ class ScramTests(SynchronousTestCase):
             last,
         )
         self.assertIs(self.successResultOf(found), self.VERIFIER)
-        self.assertEqual(last.asked, 0)
+        # So that it takes as long as for somebody who has none.
+        self.assertEqual(last.asked, 1)
+
+    def test_lastIsDown(self) -> None:
+        """That is nothing to somebody whose verifier is found."""
+        found = self.fetch(
+            Verifiers(self.VERIFIER, "SHA-256"), Verifiers(CheckerUnavailable("down"), "SHA-256")
+        )
+        self.assertIs(self.successResultOf(found), self.VERIFIER)
 
     def test_whatStops(self) -> None:
         """A checker that is down is not skipped, nor one that refuses."""
@@ -314,6 +354,24 @@ class TwistedCheckersTests(SynchronousTestCase):
             "cannot read the password file /nonexistent/users: No such file or directory; make it"
             " readable for the user that the service runs as",
         )
+
+    def test_fileIsReadWhole(self) -> None:
+        """Else the time would tell who stands at its beginning."""
+        checker = FilePasswordDB(self.make(b"karl:secret\njoe:iluvjane\n"))
+        read = []
+        lines = checker._loadCredentials
+
+        def counted() -> Iterator[tuple[bytes, bytes]]:
+            for line in lines():
+                read.append(line)
+                yield line
+
+        checker._loadCredentials = counted  # type: ignore[method-assign]
+        chain = CheckerChain([checker])
+        for name in (b"karl", b"joe", b"nobody"):
+            read.clear()
+            chain.requestAvatarId(UsernamePassword(name, b"x")).addErrback(lambda _: None)
+            self.assertEqual(len(read), 2)
 
     def test_fileGoesAway(self) -> None:
         """It fails as if the password were wrong; the user must not hear that."""

@@ -118,6 +118,49 @@ class OutsideLoginsTests(SynchronousTestCase):
         self.login(b"karl", b"avatar")
         self.assertNoResult(other.check(b"karl", b"x"))
 
+    def test_unknownTakesAsLong(self) -> None:
+        """As one of the last logins of somebody who is known took."""
+        asked = self.check(password=b"wrong")
+        self.clock.advance(0.25)
+        self.answers[-1].errback(LoginRefused("wrong password"))
+        self.failureResultOf(asked, LoginRefused)
+        for quick, left in ((0.0, 0.25), (0.125, 0.125), (0.25, 0.0), (1.0, 0.0)):
+            asked = self.check(b"nobody")
+            self.clock.advance(quick)
+            self.answers[-1].errback(UnauthorizedLogin("unknown user"))
+            if left:
+                self.clock.advance(left - 0.01)
+                self.assertNoResult(asked)
+                self.clock.advance(0.01)
+            self.failureResultOf(asked, UnauthorizedLogin)
+
+    def test_unknownAfterSuccess(self) -> None:
+        """A good password is verified as a wrong one is."""
+        asked = self.check()
+        self.clock.advance(0.25)
+        self.answers[-1].callback(b"avatar")
+        self.successResultOf(asked)
+        asked = self.check(b"nobody")
+        self.answers[-1].errback(UnauthorizedLogin("unknown user"))
+        self.assertNoResult(asked)
+        self.clock.advance(0.25)
+        self.failureResultOf(asked, UnauthorizedLogin)
+
+    def test_unknownAfterBoth(self) -> None:
+        """However many good ones were found quickly, it takes as long as a wrong one."""
+        asked = self.check(password=b"wrong")
+        self.clock.advance(2)
+        self.answers[-1].errback(LoginRefused("wrong password"))
+        self.failureResultOf(asked, LoginRefused)
+        for number in range(60):
+            self.login(b"%d" % number, b"avatar")
+        asked = self.check(b"nobody")
+        self.answers[-1].errback(UnauthorizedLogin("unknown user"))
+        self.clock.advance(1.99)
+        self.assertNoResult(asked)
+        self.clock.advance(0.01)
+        self.failureResultOf(asked, UnauthorizedLogin)
+
 
 class ThreadTests(SynchronousTestCase):
     def setUp(self) -> None:

@@ -24,7 +24,7 @@ from pop3svc.factory import POP3Factory
 from pop3svc.interfaces import IMaildrop, IMaildropSource
 
 from .checking import DirectPool
-from .support import FIRST, ControlledMaildrop, RecordingAudit, Transport
+from .support import FIRST, ControlledMaildrop, RecordingAudit, Transport, prompt
 
 FILE = b"""\
 karl:{PLAIN}secret:networks=192.0.2.0/24:maildrop=/srv/karl
@@ -69,6 +69,7 @@ class LoginTests(SynchronousTestCase):
         self.audit = RecordingAudit()
         self.factory = POP3Factory(
             Portal(MaildropRealm(self.source), [CheckerChain([checker])]),
+            prompt(),
             clock=clock,
             audit=self.audit,
             clearTextLogins="always",

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Any
 
 from twisted.cred.checkers import (
@@ -23,6 +24,7 @@ from zope.interface import implementer
 from ..errors import CheckerUnavailable, LoginRefused, SettingError
 from ..interfaces import ILimited, IScramVerifiers, ScramVerifier
 from ..limits import Limits
+from .credentials import strangersCredentials
 from .scram import ITERATIONS, SALT_OCTETS
 
 
@@ -79,7 +81,8 @@ class CheckerChain:
         return Deferred.fromCoroutine(self._findVerifier(hashName, username))
 
     async def _findVerifier(self, hashName: str, username: bytes) -> ScramVerifier | None:
-        for checker in self._scramCheckers():
+        checkers = self._scramCheckers()
+        for index, checker in enumerate(checkers, 1):
             try:
                 found = await checker.scramVerifier(hashName, username)
             except LoginRefused:
@@ -87,6 +90,10 @@ class CheckerChain:
             except UnauthorizedLogin:
                 continue
             if found is not None:
+                for later in checkers[index:]:
+                    # As long as for somebody whom nobody knows.
+                    with suppress(Exception):
+                        await later.scramVerifier(hashName, username)
                 return found
         return None
 
@@ -97,10 +104,11 @@ class CheckerChain:
         fit = [each for each in self._checkers if _canCheck(each, credentials)]
         if not fit:
             raise UnhandledCredentials("no checker is there for these credentials")
-        for checker in fit:
+        for index, checker in enumerate(fit, 1):
             try:
                 answer = await maybeDeferred(checker.requestAvatarId, credentials)
             except LoginRefused:
+                await _pretend(fit[index:], credentials)
                 raise
             except UnauthorizedLogin as error:
                 # Twisted's FilePasswordDB says so when it cannot read its file.
@@ -109,6 +117,21 @@ class CheckerChain:
                 continue
             return avatarIdOf(answer)
         raise UnauthorizedLogin("no checker knows this user")
+
+
+async def _pretend(checkers: list[ICredentialsChecker], credentials: Any) -> None:
+    """
+    Take as long as for somebody whom the checkers before do not know: else the time
+    would tell whom they do. They are asked about nobody: a password that is wrong
+    here is none of their business, and nobody's account gets locked by it.
+    """
+    stranger = strangersCredentials(credentials)
+    if stranger is None:
+        return
+    for checker in checkers:
+        # Whatever they say, or fail with, changes nothing.
+        with suppress(Exception):
+            await maybeDeferred(checker.requestAvatarId, stranger)
 
 
 def avatarIdOf(answer: Any) -> bytes:
@@ -143,7 +166,8 @@ def _fit(checker: ICredentialsChecker) -> None:
     C{memory:} gets its users from strcred as C{str}, where credentials have
     C{bytes}, and would refuse everybody. C{file:} opens its file, by a name that
     means something else once twistd has changed its directory, no sooner than
-    somebody logs in.
+    somebody logs in; and it reads as far as the user's line, so that its time tells
+    who has one.
 
     @raise SettingError: the file cannot be read.
     """
@@ -161,3 +185,5 @@ def _fit(checker: ICredentialsChecker) -> None:
                 f"cannot read the password file {checker.filename}: {error.strerror};"
                 " make it readable for the user that the service runs as"
             ) from error
+        read = checker._loadCredentials
+        checker._loadCredentials = lambda: list(read())  # type: ignore[method-assign]

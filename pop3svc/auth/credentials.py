@@ -10,10 +10,17 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import secrets
 from collections.abc import Callable
+from copy import copy
 from typing import Any
 
-from twisted.cred.credentials import ICredentials, IUsernameHashedPassword, UsernamePassword
+from twisted.cred.credentials import (
+    ICredentials,
+    IUsernameHashedPassword,
+    IUsernamePassword,
+    UsernamePassword,
+)
 from zope.interface import Attribute, Interface, implementer
 
 from ..core.effects import (
@@ -144,6 +151,23 @@ def credentialsOf(claim: Claim, peer: str = "unknown") -> Any:
     made = _CREDENTIALS[type(claim)](claim)
     made.peer = peer
     return made
+
+
+def strangersCredentials(credentials: Any) -> Any | None:
+    """
+    @return: of the same kind and from the same peer, but of somebody who does not
+        exist; C{None} for a kind that is not checked by a user's name.
+    """
+    nobody = secrets.token_hex(16).encode()
+    if IUsernamePassword.providedBy(credentials):
+        made: Any = Password(nobody, nobody)
+        made.peer = peerOf(credentials)
+        return made
+    if isinstance(credentials, DigestedPassword | ScramProof):
+        made = copy(credentials)
+        made.username = nobody
+        return made
+    return None
 
 
 def peerOf(credentials: Any) -> str:

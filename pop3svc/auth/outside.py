@@ -8,19 +8,25 @@ a good login is remembered for a while.
 
 from __future__ import annotations
 
+import secrets
 import time
+from collections import deque
 from collections.abc import Callable
 
 from twisted.cred.error import UnauthorizedLogin
 from twisted.internet.defer import Deferred, TimeoutError
 from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import deferLater
 
-from ..errors import CheckerUnavailable
+from ..errors import CheckerUnavailable, LoginRefused
 from ..limits import Limits
 from ..pools import Pool, PoolFull
 from .names import normalised
 from .remembered import RememberedLogins
 from .shared import InFlight
+
+# Enough that one slow answer is not seen again and again.
+_SAMPLES = 32
 
 # Name, password, and when nobody waits for the answer any more, in seconds of
 # the monotonic clock -> the avatar id, or an error of L{pop3svc.errors}.
@@ -58,6 +64,10 @@ class OutsideLogins:
             clock, bounds.rememberedSeconds, bounds.rememberedLogins
         )
         self._avatarIds: dict[bytes, bytes] = {}  # in the order of their age
+        # How many seconds it took of late to find a password of somebody known good,
+        # or wrong: PAM may take its time over a wrong one.
+        self._tookGood: deque[float] = deque(maxlen=_SAMPLES)
+        self._tookWrong: deque[float] = deque(maxlen=_SAMPLES)
 
     def useLimits(self, limits: Limits) -> None:
         """New bounds, for what is asked from now on."""
@@ -81,7 +91,9 @@ class OutsideLogins:
         if self._remembered.holds(login):
             return self._avatarIds[login]
         end = self._clock() + self._seconds
-        asked = self._inFlight.join(login, lambda: self._ask(name, password, end))
+        asked = self._inFlight.join(
+            login, lambda: Deferred.fromCoroutine(self._evenly(name, password, end))
+        )
         try:
             avatarId = await asked.addTimeout(self._seconds, self._timer())
         except TimeoutError as error:
@@ -91,6 +103,27 @@ class OutsideLogins:
         except PoolFull as error:
             raise CheckerUnavailable(str(error)) from error
         self._remember(login, avatarId)
+        return avatarId
+
+    async def _evenly(self, name: bytes, password: bytes, end: float) -> bytes:
+        """
+        Ask; and if the user may be unknown take as long as for one who was known.
+        There is no other way: nobody outside pretends to verify a hash, and PAM
+        answers for an unknown user a tenth of a second sooner.
+        """
+        began = self._clock()
+        try:
+            avatarId = await self._ask(name, password, end)
+        except LoginRefused:
+            self._tookWrong.append(self._clock() - began)
+            raise
+        except UnauthorizedLogin:
+            took = self._tookWrong or self._tookGood or [0.0]
+            left = began + secrets.choice(took) - self._clock()
+            if left > 0:
+                await deferLater(self._timer(), left)
+            raise
+        self._tookGood.append(self._clock() - began)
         return avatarId
 
     def _remember(self, login: bytes, avatarId: bytes) -> None:

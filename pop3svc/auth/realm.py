@@ -12,7 +12,13 @@ from twisted.internet.defer import Deferred, maybeDeferred, succeed
 from zope.interface import implementer
 
 from ..account import Account
-from ..interfaces import ILoginListener, IMaildrop, IMaildropSource, IMessageReader
+from ..interfaces import (
+    ILoginListener,
+    IMaildrop,
+    IMaildropSource,
+    IMessageReader,
+    IRelenting,
+)
 from .shared import Shared
 
 
@@ -68,6 +74,10 @@ class ReadOnlyMaildrop:
     def close(self) -> Deferred[None]:
         """@see: L{IMaildrop.close}"""
         return self._maildrop.close()
+
+    def __conform__(self, interface: Any) -> Any:
+        """The maildrop itself gives its lock away and takes it back, if it can."""
+        return IRelenting(self._maildrop, None) if interface is IRelenting else None
 
 
 class Logout:

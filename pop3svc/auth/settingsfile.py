@@ -34,6 +34,10 @@ class SettingsFile:
             if isinstance(error, SettingError):
                 raise
             raise SettingError(f"{self.path} is not TOML: {error}") from error
+        except RecursionError as error:
+            raise SettingError(
+                f"{self.path} is nested too deeply; no setting needs that"
+            ) from error
         for key in self._values:
             if key not in known:
                 near = get_close_matches(key, known, n=1)
@@ -103,3 +107,5 @@ def _read(path: str) -> bytes:
             f"cannot read {path}: {error.strerror}; make it readable for the user that starts"
             " the service"
         ) from error
+    except ValueError as error:
+        raise SettingError(f"cannot read {path!r}: a path holds no NUL; remove it") from error

@@ -4,12 +4,15 @@ curl logs in. It is told the mechanism, with an initial response and without.
 
 from __future__ import annotations
 
+import time
+
 from .curl import LOGIN_DENIED, Curl
 from .harness import IMPLICIT, PASSWORD, STLS, Way
 from .logins import TLS_WAYS, LoginTestCase
 
 # XOAUTH2 it takes only where there is no OAUTHBEARER.
 _CLIENT_FIRST = ("PLAIN", "LOGIN", "OAUTHBEARER")
+_LOG_SECONDS = 1.1
 
 
 class CurlLoginTests(LoginTestCase):
@@ -39,6 +42,8 @@ class CurlLoginTests(LoginTestCase):
                 password="wrong",
                 statuses=(LOGIN_DENIED,),
             )
+            # Of a user's refusals from one network the log tells one a second.
+            time.sleep(_LOG_SECONDS)
             refused = self.service.events("login-refused")[-1]
             self.assertEqual((refused["mechanism"], refused["reason"]), (mechanism, "wrong"))
         self.assertEqual(self.service.events("login"), [])
