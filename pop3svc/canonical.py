@@ -35,13 +35,15 @@ class Canonical:
         @param data: the next octets as stored.
         @return: the canonical octets that they complete.
         """
-        data = self._joined(data)
+        # Python looks for one octet at 30 GB/s, for two at 0.4: what is stored with LF
+        # alone is never searched for CRLF.
+        hasCR = self._heldCR or b"\r" in data
+        if hasCR:
+            data = self._joined(data)
         if not data:
             return b""
-        if b"\r\n" in data:
-            data = data.replace(b"\r\n", b"\n")
         self._atLineStart = data.endswith(b"\n")
-        data = data.replace(b"\n", b"\r\n")
+        data = _ended(data) if hasCR else data.replace(b"\n", b"\r\n")
         self.octets += len(data)
         return data
 
@@ -50,7 +52,7 @@ class Canonical:
         data = self._joined(data)
         if data:
             self._atLineStart = data.endswith(b"\n")
-            self.octets += len(data) + data.count(b"\n") - data.count(b"\r\n")
+            self.octets += len(data) + _bareLineFeeds(data)
 
     def end(self) -> bytes:
         """
@@ -73,6 +75,27 @@ class Canonical:
             data = b"\r" + data
         self._heldCR = data.endswith(b"\r")
         return data[:-1] if self._heldCR else data
+
+
+def wholeOctets(data: bytes) -> int:
+    """As L{canonicalOctets}, of a message that is one block."""
+    octets = len(data) + _bareLineFeeds(data)
+    return octets if not data or data.endswith(b"\n") else octets + 2
+
+
+def _ended(data: bytes) -> bytes:
+    """CRLF for each line end, whichever it was."""
+    # Most that has a CR has CRLF throughout: that is seen, and made, in single octets.
+    ended = data.replace(b"\r", b"").replace(b"\n", b"\r\n")
+    if ended == data:
+        return data
+    return data.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
+
+
+def _bareLineFeeds(data: bytes) -> int:
+    """The line feeds that no CR precedes."""
+    lineFeeds = data.count(b"\n")
+    return lineFeeds - data.count(b"\r\n") if b"\r" in data else lineFeeds
 
 
 def canonicalOctets(blocks: Iterable[bytes]) -> int:

@@ -76,7 +76,7 @@ def readPair(certificate: str, key: str) -> Pair:
     pem, keyPem = readFile(certificate), readFile(key)
     try:
         chain = x509.load_pem_x509_certificates(pem)
-    except ValueError as error:
+    except (ValueError, x509.InvalidVersion) as error:
         raise SettingError(f"{certificate} is no PEM certificate") from error
     first = chain[0]
     try:

@@ -1,7 +1,7 @@
 """
 The command C{pop3svc}, for administrators.
 
-Whatever is wrong is one sentence and exit status 1.
+Whatever is wrong is one sentence and exit status 1; 2 where 1 is an answer.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import os
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from importlib import import_module
 from pathlib import Path
 from typing import NoReturn
 
@@ -29,16 +30,18 @@ def main(words: Sequence[str] | None = None) -> int:
     @param words: of the command line, by default of this process.
     @return: the exit status.
     """
+    words = sys.argv[1:] if words is None else words
     try:
-        arguments = _parser().parse_args(words)
+        arguments = _parser(words).parse_args(words)
         status: int = arguments.run(arguments)
+        return status
     except (KeyboardInterrupt, EOFError):
-        return _complain("nothing was done, because no password was given")
+        _complain("nothing was done, because no password was given")
     except OSError as error:
-        return _complain(f"{error.filename or 'the terminal'}: {error.strerror or error}")
+        _complain(f"{error.filename or 'the terminal'}: {error.strerror or error}")
     except ValueError as error:
-        return _complain(str(error))
-    return status
+        _complain(str(error))
+    return 2 if words[0] in _ANSWERING else 1
 
 
 class _Parser(argparse.ArgumentParser):
@@ -51,11 +54,26 @@ def _complain(sentence: str) -> int:
     return 1
 
 
-def _parser() -> argparse.ArgumentParser:
+# The commands with a module of their own, which is imported for them alone; it has
+# a function addArguments(parser), which sets what to run.
+_COMMANDS = {
+    "maildrop": ("maildropcli", "what has happened to a user's maildrop"),
+    "uidl": ("uidlcli", "moving here from another server, so that nothing is downloaded again"),
+}
+# To these, exit status 1 is an answer.
+_ANSWERING = ("uidl",)
+
+
+def _parser(words: Sequence[str]) -> argparse.ArgumentParser:
+    """@param words: the first names the command, and only that is complete."""
     parser = _Parser(prog="pop3svc", description="Look after a POP3 service.")
     kinds = parser.add_subparsers(metavar="COMMAND", required=True)
     passwd = kinds.add_parser("passwd", help="the users and passwords of a passwd file")
     _addPasswd(passwd.add_subparsers(metavar="COMMAND", required=True))
+    for name, (module, summary) in _COMMANDS.items():
+        command = kinds.add_parser(name, help=summary)
+        if name in words[:1]:
+            import_module(f".{module}", __package__).addArguments(command)
     return parser
 
 

@@ -29,7 +29,9 @@ def readFile(path: str) -> dict[str, Any]:
         return tomllib.loads(Path(path).read_text("utf-8"))
     except OSError as error:
         raise SettingError(f"cannot read {path}: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except ValueError as error:
+        # Not TOML's own error alone: also octets that are no UTF-8, and a number
+        # of more digits than Python reads.
         raise SettingError(f"{path} is not TOML: {error}") from error
     except RecursionError as error:
         raise SettingError(f"{path} is nested too deeply; no setting needs that") from error
@@ -128,6 +130,11 @@ def _limits(path: str, table: object) -> Iterator[tuple[str, str]]:
 def _scalar(path: str, key: str, value: object) -> str:
     if isinstance(value, bool) or not isinstance(value, str | int):
         raise SettingError(f"{path}: {key} takes a text or a whole number, not {value!r}")
+    if isinstance(value, str) and "\0" in value:
+        # In a path the system's own error for it would be no sentence of ours.
+        raise SettingError(f"{path}: {key} holds a NUL; remove it")
+    if isinstance(value, int) and value.bit_length() > 64:
+        raise SettingError(f"{path}: {key} is too large a number for any setting")
     return str(value)
 
 

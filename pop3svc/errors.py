@@ -25,6 +25,13 @@ class MaildropUnavailable(MaildropError):
     """
 
 
+class MaildropShrunk(MaildropUnavailable):
+    """
+    Most of the maildrop is gone since the session before, and not by our hand:
+    C{-ERR [SYS/TEMP]}, logged as an error, until an administrator confirms it.
+    """
+
+
 class MaildropBroken(MaildropError):
     """Only an administrator can mend it: C{-ERR [SYS/PERM]}, logged as an error."""
 

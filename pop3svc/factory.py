@@ -11,23 +11,31 @@ import re
 import secrets
 import socket
 from collections.abc import Callable, Sequence
-from typing import Literal
+from dataclasses import replace
+from functools import lru_cache
+from typing import Literal, cast
 
 from twisted.cred.credentials import IUsernameHashedPassword, IUsernamePassword
 from twisted.cred.portal import Portal
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IAddress, IOpenSSLServerConnectionCreator, IReactorTime
-from twisted.internet.protocol import ServerFactory
+from twisted.internet.protocol import Protocol, ServerFactory
 
 from . import __version__
+from .admission import Admission, Crowded
 from .auth.credentials import IBearerToken, ICertificateName
 from .channel import Channel
+from .connection import Connection
 from .core.capabilities import Situation
+from .core.replies import Code, err
 from .core.session import Session
+from .doorkeeper import Doorkeeper
 from .limits import Limits
 from .operations.audit import Audit
-from .peers import isLocal
+from .operations.descriptors import descriptorsLeft
+from .peers import isLocal, networkOf, peerName
 from .protocol import POP3Protocol
+from .refused import RefusedProtocol
 from .visit import verifiersOf
 
 ClearTextLogins = Literal["never", "loopback", "always"]
@@ -35,7 +43,8 @@ ClearTextLogins = Literal["never", "loopback", "always"]
 
 class POP3Factory(ServerFactory):
     """
-    @ivar connections: the connections that are open, or still have a wait open.
+    @ivar connections: the connections that are open, have a wait open, or are being
+        logged out.
     """
 
     protocol: Callable[..., POP3Protocol] = POP3Protocol  # type: ignore[assignment]
@@ -54,6 +63,8 @@ class POP3Factory(ServerFactory):
         scramKey: bytes | None = None,
         host: bytes | None = None,
         random: Callable[[int], bytes] = secrets.token_bytes,
+        admission: Admission | None = None,
+        doorkeeper: Doorkeeper | None = None,
     ) -> None:
         """
         @param portal: its realm hands out L{pop3svc.interfaces.IMaildrop}.
@@ -70,6 +81,8 @@ class POP3Factory(ServerFactory):
         @param host: our name in timestamps; this machine's, if nothing else is
             said.
         @param random: gives so many octets that nobody can foretell.
+        @param admission: counts connections, perhaps those of other factories too.
+        @param doorkeeper: delays guesses, perhaps those at other factories too.
         """
         if clock is None:
             from twisted.internet import reactor
@@ -78,9 +91,11 @@ class POP3Factory(ServerFactory):
         self.portal = portal
         self.limits = limits or Limits()
         self.tls = tls
-        self.audit = audit or Audit()
+        self.audit = audit or Audit(clock=clock)
         self.clock = clock
-        self.connections: set[POP3Protocol] = set()
+        self.admission = admission or Admission()
+        self.doorkeeper = doorkeeper or Doorkeeper(self.limits, clock, self.audit)
+        self.connections: set[Connection] = set()
         self._clearTextLogins = clearTextLogins
         self._wanted = None if mechanisms is None else frozenset(mechanisms)
         self._apop = apop
@@ -90,6 +105,43 @@ class POP3Factory(ServerFactory):
         self._kinds = frozenset(portal.listCredentialsInterfaces())
         self._verifiers = verifiersOf(portal)
         self._empty: list[Deferred[None]] = []
+        # The same for nearly all who come to one listener.
+        self._situation = lru_cache(maxsize=8)(self._makeSituation)
+        self._refused: set[RefusedProtocol] = set()
+
+    def buildProtocol(self, addr: IAddress | None) -> Protocol | None:
+        """
+        @param addr: the other end's.
+        @return: who serves the connection, or only tells it why nobody does; C{None}
+            where even that is too much.
+        """
+        name = peerName(addr)
+        crowded = self.crowded(networkOf(name))
+        if crowded is not None:
+            return self.refuse(crowded, name)
+        return cast(Protocol | None, super().buildProtocol(addr))
+
+    def crowded(self, network: str) -> Crowded | None:
+        """
+        @param network: as L{Admission.crowded} takes it.
+        @return: why one more connection cannot be served, if it cannot.
+        """
+        spare = self.limits.spareDescriptors
+        if descriptorsLeft(spare) < spare:
+            return Crowded.DESCRIPTORS
+        return self.admission.crowded(network, self.limits)
+
+    def refuse(self, crowded: Crowded, name: str) -> Protocol | None:
+        """
+        @param name: the peer's, for the log.
+        @return: as L{buildProtocol}, for somebody who is not served.
+        """
+        reason, text = crowded.value
+        self.admission.refused[reason] += 1
+        self.audit.connectionRefused(name, reason)
+        if len(self._refused) >= self.limits.refusedAtOnce or not descriptorsLeft(1):
+            return None
+        return RefusedProtocol(err(text, Code.TEMPORARY), self._refused)
 
     def makeSession(self, peer: IAddress, secure: bool, before: Session | None = None) -> Session:
         """
@@ -106,31 +158,38 @@ class POP3Factory(ServerFactory):
         @param secure: the channel is inside TLS.
         @param channel: what the handshake has told.
         """
+        hashes = self._verifiers.scramHashes if self._verifiers else frozenset[str]()
+        situation = self._situation(isLocal(peer), secure, hashes)
+        if channel is None:
+            return situation
+        return replace(situation, certificateNames=channel.names, bindings=channel.bindings)
+
+    def _makeSituation(self, local: bool, secure: bool, hashes: frozenset[str]) -> Situation:
+        """What holds before a handshake has told anything."""
         clear = self._clearTextLogins
-        channel = channel or Channel()
         digests = IUsernameHashedPassword in self._kinds
         return Situation(
             secure=secure,
             startTLS=self.tls is not None and not secure,
             passwords=IUsernamePassword in self._kinds,
-            passwordsHere=secure or clear == "always" or (clear == "loopback" and isLocal(peer)),
+            passwordsHere=secure or clear == "always" or (clear == "loopback" and local),
             digests=digests,
             apop=digests and self._apop,
             tokens=IBearerToken in self._kinds,
             certificates=ICertificateName in self._kinds,
-            certificateNames=channel.names,
-            scramHashes=self._verifiers.scramHashes if self._verifiers else frozenset(),
-            bindings=channel.bindings,
+            certificateNames=(),
+            scramHashes=hashes,
+            bindings={},
             wanted=self._wanted,
             host=self._host,
         )
 
-    def connectionBegan(self, connection: POP3Protocol) -> None:
+    def connectionBegan(self, connection: Connection) -> None:
         """Called by a protocol when it is connected."""
         self.connections.add(connection)
 
-    def connectionEnded(self, connection: POP3Protocol) -> None:
-        """Called by a protocol when it is disconnected and no wait is open."""
+    def connectionEnded(self, connection: Connection) -> None:
+        """Called by a protocol when it is disconnected and logged out."""
         self.connections.discard(connection)
         if not self.connections:
             waiting, self._empty = self._empty, []

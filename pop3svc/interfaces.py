@@ -72,6 +72,31 @@ class IMaildrop(Interface):
         """
 
 
+class IRelenting(Interface):
+    """
+    A maildrop whose lock can be given away and taken back provides this too.
+
+    A session whose peer has been silent for C{takeover-seconds} relents, so that
+    another one may have the maildrop; it reclaims the lock before the peer's next
+    command. Both are called while nothing else is under way; in between, nothing
+    but C{reclaim} and C{close}. A store without this keeps its lock to the end.
+    """
+
+    def relent() -> Deferred[None]:
+        """Free the lock, and keep what C{reclaim} needs to find out what happened."""
+
+    def reclaim() -> Deferred[bool]:
+        """
+        Lock the maildrop again.
+
+        @return: C{True} when this session has the lock, and every message of its
+            snapshot is still there; what was delivered meanwhile does not matter.
+            C{False} when another session has the lock, or somebody has removed
+            something: then this session ends, and only C{close} follows, which
+            frees no lock but its own.
+        """
+
+
 class IMaildropSource(Interface):
     """Where maildrops lie."""
 

@@ -30,6 +30,36 @@ def limit(default: int, reason: str, least: int = 1) -> Any:
 class Limits:
     """The bounds of one service; frozen, so that a reload swaps them whole."""
 
+    connections: int = limit(
+        2000,
+        "Connections in all, over all listeners; above it the oldest that has not logged"
+        " in makes room, and without such a one newcomers are refused.",
+    )
+    connectionsPerNetwork: int = limit(
+        50,
+        "Connections from one IPv4 address or one IPv6 /64; more for many users behind one"
+        " address, or for a web mailer.",
+    )
+    loggingInPerNetwork: int = limit(
+        10,
+        "Those of them where nobody has logged in yet: a login takes a moment, and silence"
+        " takes place from others.",
+    )
+    refusedAtOnce: int = limit(
+        50,
+        "Peers that are being told why they are not served; beyond that they are just hung up on.",
+        least=0,
+    )
+    spareDescriptors: int = limit(
+        8,
+        "File descriptors that must be free when somebody new is let in: those who are in"
+        " need them to read their mail.",
+    )
+    logNetworks: int = limit(
+        100,
+        "Networks that get a line of their own in the log for one kind of event in one second;"
+        " what the others do is counted.",
+    )
     commandOctets: int = limit(
         1024,
         "A command line with its line end; RFC 2449 section 4 asks for 255 at least,"
@@ -59,6 +89,12 @@ class Limits:
         600,
         "Silence in TRANSACTION; RFC 1939 section 3 asks for ten minutes at least.",
     )
+    takeoverSeconds: int = limit(
+        120,
+        "Silence in TRANSACTION after which another session may have the maildrop;"
+        " 0 keeps it until the end.",
+        least=0,
+    )
     writeStallSeconds: int = limit(120, "A peer that takes none of the octets waiting for it.")
     closeSeconds: int = limit(
         5, "From our last octet to the peer's goodbye; then the connection is cut."
@@ -68,6 +104,54 @@ class Limits:
     )
     badCommandsInARow: int = limit(20, "After login: a client that has lost its way.")
     loginAttempts: int = limit(5, "Refused logins on one connection.")
+    penaltySecondsMost: int = limit(
+        15,
+        "The longest time between two wrong passwords of one network; a second at first,"
+        " then twice as long each time. With 0 nobody is delayed.",
+        least=0,
+    )
+    attemptsAtOnce: int = limit(
+        4,
+        "Logins of one network being checked at once; more hash no faster, and they are what"
+        " a fresh attacker can guess before the first is known to be wrong.",
+    )
+    attemptsWaiting: int = limit(
+        3,
+        "Logins that wait for their turn in a network with wrong passwords; the next is told to"
+        " come back later. Three wait 45 seconds, and login-seconds is a minute.",
+    )
+    forgetSeconds: int = limit(
+        120,
+        "The time in which half of the wrong passwords of a network are forgotten: after ten"
+        " minutes without one it is as good as new.",
+    )
+    trustedSeconds: int = limit(
+        7 * 24 * 60 * 60,
+        "How long a user is not delayed by the failures of others where that user has logged"
+        " in: a week, for mail programs that are used on working days.",
+        least=0,
+    )
+    throttleEntries: int = limit(
+        20_000,
+        "Networks, users and pairs of them that are remembered for that, each; all together"
+        " they take 50 MB at the most.",
+    )
+    banFailures: int = limit(
+        0,
+        "Wrong passwords of one network within ban-seconds, after which nothing of it is"
+        " checked any more; 0 for never, because a ban hits neighbours, too.",
+        least=0,
+    )
+    banSeconds: int = limit(3600, "How long a ban lasts.")
+    answerGridMilliseconds: int = limit(
+        50,
+        "Refusals leave on lines of a grid so far apart, counted from the attempt, so that"
+        " nobody learns from their time which users exist; 0 for none.",
+        least=0,
+    )
+    throttleSaveSeconds: int = limit(
+        60, "How often the file of --throttle-state is written, if there is one."
+    )
     hashThreads: int = limit(
         2, "Passwords checked at once: each costs a core, and argon2 64 MiB, for a while."
     )
@@ -88,10 +172,34 @@ class Limits:
     maildropMessages: int = limit(
         1_000_000, "Messages in one maildrop; a larger one is refused, never cut short."
     )
+    shrinkPercent: int = limit(
+        90,
+        "More than such a part of a Maildir gone since the session before, not removed by us, is"
+        " taken for a fault of the disk until an administrator says otherwise; 0 for never, where"
+        " people empty their mailboxes by IMAP.",
+        least=0,
+    )
+    shrinkMessages: int = limit(
+        100,
+        "Fewer messages than this may go all at once: a small mailbox is emptied by hand, and"
+        " soon downloaded again.",
+    )
+    rememberedOctets: int = limit(
+        32 * 1024 * 1024,
+        "Memory for the listings of Maildirs between sessions, a quarter of it for one"
+        " at the most; others are read from their ledgers.",
+        least=0,
+    )
     rememberedMessages: int = limit(
         1_000_000,
-        "Messages whose size is remembered between sessions, over all maildrops.",
+        "Messages of mboxes that are remembered between sessions, with 100 octets of"
+        " memory each; an mbox beyond that is read whole at each login.",
         least=0,
+    )
+    mboxLockSeconds: int = limit(
+        10,
+        "How long to wait for those who deliver into an mbox, or rewrite it, when they"
+        " have locked it.",
     )
     watchSeconds: int = limit(10, "How often the files of certificates are looked at for a change.")
     checkerSeconds: int = limit(

@@ -17,6 +17,8 @@ _SLICE = 1024
 
 # What tells how long a line may be: C{AUTH} and a space. No line may be shorter.
 _START = 5
+# What L{BoundedLineReceiver.lineBegun} hears of a line.
+_BEGINNING = 64
 
 
 class BoundedLineReceiver(LineReceiver):
@@ -43,6 +45,15 @@ class BoundedLineReceiver(LineReceiver):
         """@param line: without its line end."""
         raise NotImplementedError
 
+    def lineBegun(self, start: bytes) -> None:
+        """
+        There is a line, and not yet its end. Whoever does not speak in lines is found
+        here, and each block of octets may call it again.
+
+        @param start: its first octets.
+        """
+        raise NotImplementedError
+
     def lineOctets(self, start: bytes) -> int:
         """
         @param start: the first octets of a line that is longer than any line may
@@ -62,6 +73,11 @@ class BoundedLineReceiver(LineReceiver):
     def setLineOctets(self, octets: int) -> None:
         """@param octets: how long any line may be, with its line end."""
         self._bound = self.MAX_LENGTH = octets - len(self.delimiter)
+
+    @property
+    def unreadOctets(self) -> int:
+        """How many octets are there that were not looked at, because of a pause."""
+        return len(self._unread)
 
     def discardInput(self) -> None:
         """Forget what is unread, and all that may yet arrive."""
@@ -86,6 +102,8 @@ class BoundedLineReceiver(LineReceiver):
             while self._unread and not self.paused:
                 piece, self._unread = self._unread[:_SLICE], self._unread[_SLICE:]
                 super().dataReceived(piece)
+            if self._buffer and self.line_mode and not self.paused:
+                self.lineBegun(self._buffer[:_BEGINNING])
         finally:
             self._feeding = False
 
@@ -95,6 +113,9 @@ class BoundedLineReceiver(LineReceiver):
 
     def lineLengthExceeded(self, line: bytes) -> None:
         """@param line: its beginning and all that LineReceiver had behind it."""
+        self.lineBegun(line[:_BEGINNING])
+        if self._discarding:
+            return
         most = self.lineOctets(line[:_START]) - len(self.delimiter)
         if most > self.MAX_LENGTH:
             # Not too long yet: it is fed once more, under its own bound.

@@ -4,32 +4,43 @@ Where the service listens, and what holds there.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network, ip_address
-from typing import Literal, NoReturn
+from typing import Any, Literal, NoReturn
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred
+from twisted.internet.endpoints import serverFromString
 from twisted.internet.interfaces import (
     IAddress,
     IListeningPort,
     IProtocol,
     IProtocolFactory,
+    IReactorTime,
     IStreamServerEndpoint,
 )
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from .accepting import restWhenExhausted
 from .errors import SettingError
 from .factory import ClearTextLogins
 from .operations.audit import Audit
+from .operations.startup import endStart
 from .peers import peerName
 from .tls import Version
 
 TLSMode = Literal["none", "stls", "implicit"]
 Network = IPv4Network | IPv6Network
+
+# Before the endpoint of a listener that only a proxy connects to.
+_PROXIED = "haproxy:"
+
+# Twisted's own queue of 50 is full at once in a flood; whoever comes then knocks again
+# a second later, and their mail program looks slow. The kernel may have a smaller bound.
+_QUEUEING = ("tcp", "tcp6", "unix")
+_BACKLOG = ":backlog=1024"
 
 
 @dataclass(frozen=True)
@@ -49,6 +60,34 @@ class ListenerSettings:
     clearTextLogins: ClearTextLogins = "loopback"
     minimumTLS: Version = "1.2"
     networks: tuple[Network, ...] = field(default=())
+
+    @property
+    def proxied(self) -> bool:
+        """Only a proxy connects, which tells for whom."""
+        return self.endpoint.startswith(_PROXIED)
+
+
+def makeEndpoint(reactor: Any, description: str) -> IStreamServerEndpoint:
+    """
+    @param description: a Twisted server endpoint, perhaps behind C{haproxy:}.
+    @raise SettingError: it is none.
+    """
+    # Twisted has a wrapper of this name, too; L{ProxiedFactory} says why not that.
+    bare = description.removeprefix(_PROXIED)
+    if bare != description and bare.partition(":")[0] in ("ssl", "haproxy"):
+        raise SettingError(
+            f"{description!r}: a proxy's header comes once, and before TLS;"
+            " write --pop3s haproxy:tcp:995"
+        )
+    if bare.partition(":")[0] in _QUEUEING and ":backlog=" not in bare:
+        bare += _BACKLOG
+    try:
+        return serverFromString(reactor, bare)
+    except (ValueError, TypeError, LookupError, OSError) as error:
+        raise SettingError(
+            f"{description!r} is no server endpoint, such as tcp:110 or"
+            f" tcp:995:interface=192.0.2.1: {error}"
+        ) from error
 
 
 @implementer(IProtocolFactory)
@@ -120,7 +159,10 @@ class Listener(Service):
         return None if port is None else port.stopListening()
 
     def _cbListening(self, port: IListeningPort) -> None:
+        from twisted.internet import reactor
+
         self._port = port
+        restWhenExhausted(port, self._settings.endpoint, self._audit, IReactorTime(reactor))
         self._audit.listening(self._settings.endpoint, self._settings.tls)
 
     def _ebLate(self, failure: Failure) -> None:
@@ -133,10 +175,4 @@ class Listener(Service):
     def _fail(self, failure: Failure) -> NoReturn:
         reason = getattr(failure.value, "socketError", failure.value)
         reason = getattr(reason, "strerror", None) or reason
-        sentence = f"cannot listen on {self._settings.endpoint}: {reason}"
-        if self._daemon:
-            # twistd itself hands this to the terminal and exits with status 1.
-            raise SettingError(sentence)
-        # twistd has turned sys.stderr into the log by now.
-        print(f"twistd pop3svc: {sentence}", file=sys.__stderr__)
-        raise SystemExit(1)
+        endStart(f"cannot listen on {self._settings.endpoint}: {reason}", self._daemon)

@@ -27,10 +27,10 @@ _DEFAULTS = {"demo-directory": "pop3svc-demo"} | {
     name: choices[0] for name, choices in _CHOICES.items()
 }
 WAYS_TO_LOG_IN = (b"USER", *MECHANISMS)
-_FLAGS = ("demo", "apop")
+_FLAGS = ("demo", "apop", "allow-root")
 _LISTS = ("pop3", "pop3s", "certificate", "private-key", "auth", "mechanism", "maildrop", "limit")
 # What is read again on a reload, when twistd has gone to its --rundir.
-_FILES = ("config", "client-ca", "secret")
+_FILES = ("config", "client-ca", "secret", "throttle-state")
 _FILE_LISTS = ("certificate", "private-key")
 
 
@@ -53,6 +53,7 @@ class Options(usage.Options, AuthOptionMixin):
             "Offer APOP where a checker holds clear-text secrets. MD5 is weak: see the"
             " documents before you do.",
         ],
+        ["allow-root", None, "Serve as root, which nothing but foreign maildrops needs."],
     ]
     optParameters = [
         ["config", "c", None, "A TOML file of these options; the command line wins."],
@@ -82,7 +83,21 @@ class Options(usage.Options, AuthOptionMixin):
             "A file of random octets, made if it is missing, that keeps what SCRAM shows of"
             " unknown users the same after a restart.",
         ],
+        [
+            "throttle-state",
+            None,
+            None,
+            "A file, made if it is missing, that keeps what is known about password guessers"
+            " over a restart.",
+        ],
         ["log-format", None, None, "How audit lines look: text or json. [default: text]"],
+        [
+            "audit-log",
+            None,
+            None,
+            "A file for audit lines alone, or - for standard output; else they stand in"
+            " twistd's log.",
+        ],
     ]
 
     def __init__(self) -> None:
@@ -187,6 +202,13 @@ class Options(usage.Options, AuthOptionMixin):
         """twistd is to leave the terminal."""
         return self.parent is not None and not self.parent["nodaemon"]
 
+    @property
+    def demoAlone(self) -> bool:
+        """--demo and nothing else: on loopback, and no maildrops but its own."""
+        given = self.given
+        others = (given["pop3"], given["pop3s"], self.listeners, given["auth"], given["maildrop"])
+        return bool(self["demo"]) and not any(others)
+
     def _parse(self) -> None:
         try:
             super().parseOptions(self._words)
@@ -207,7 +229,7 @@ class Options(usage.Options, AuthOptionMixin):
         onCommandLine = {name for name, values in self.given.items() if values}
         limits, self.given["limit"] = self.given["limit"], []
         parameters = dict.fromkeys(_LISTS, True) | dict.fromkeys(
-            [*_DEFAULTS, "client-ca", "secret", "maildrop"], False
+            [*_DEFAULTS, "client-ca", "secret", "throttle-state", "audit-log", "maildrop"], False
         )
         for name, value in settingsOf(path, file, parameters, _FLAGS):
             if name in _FLAGS:
@@ -243,6 +265,8 @@ class Options(usage.Options, AuthOptionMixin):
                 self[name] = self._absolute(self[name])
         for name in _FILE_LISTS:
             self.given[name] = [self._absolute(each) for each in self.given[name]]
+        if self["audit-log"] not in (None, "-"):
+            self["audit-log"] = self._absolute(self["audit-log"])
 
     def _absolute(self, path: str) -> str:
         return os.path.normpath(os.path.join(self._directory, path))

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, ParamSpec, TypeVar, cast
 
 from twisted.internet.defer import Deferred, fail
@@ -43,8 +44,10 @@ class _ModestThread(threading.Thread):
     """A thread that gives way to the reactor, where the system knows of threads."""
 
     def run(self) -> None:
-        # Linux keeps a niceness for each thread, under the thread's own id.
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICENESS)
+        # Linux keeps a niceness for each thread, under the thread's own id. Where a
+        # filter of system calls forbids it, the work must be done all the same.
+        with suppress(PermissionError):
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICENESS)
         super().run()
 
 

@@ -15,12 +15,18 @@ import secrets
 import struct
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
-from typing import cast
+from typing import Any, cast
 
 from twisted.internet.address import IPv4Address as TCP4Address
 from twisted.internet.address import IPv6Address as TCP6Address
 from twisted.internet.error import ConnectionDone
-from twisted.internet.interfaces import IAddress, IHandshakeListener, IProtocolFactory, ITransport
+from twisted.internet.interfaces import (
+    IAddress,
+    IHandshakeListener,
+    IProtocol,
+    IProtocolFactory,
+    ITransport,
+)
 from twisted.internet.protocol import Protocol
 from twisted.protocols.policies import ProtocolWrapper, WrappingFactory
 from twisted.python.failure import Failure
@@ -29,6 +35,7 @@ from zope.interface import directlyProvides, implementer, providedBy
 from .factory import POP3Factory
 from .operations.audit import Subject
 from .peers import peerName
+from .refused import TLSFactory
 
 # The bounds that the PROXY protocol's specification gives in sections 2.1 and 2.2.
 _TEXT_OCTETS = 107
@@ -151,12 +158,18 @@ class ProxiedProtocol(ProtocolWrapper):
     _unread = b""
     _header: Header | None = None
 
+    def __init__(self, factory: ProxiedFactory) -> None:
+        super().__init__(cast(Any, factory), cast(IProtocol, None))
+
     def makeConnection(self, transport: ITransport) -> None:
         directlyProvides(self, providedBy(transport))
         Protocol.makeConnection(self, transport)
         self.factory.registerProtocol(self)
-        self._deadline = self.factory.service.clock.callLater(
-            self.factory.service.limits.proxySeconds, self._refuse, "proxy-deadline"
+        service = self.factory.service
+        # Until it is known who it is, it counts for the total alone.
+        self._place = service.admission.enter("", service.limits, self._crowdOut)
+        self._deadline = service.clock.callLater(
+            service.limits.proxySeconds, self._refuse, "proxy-deadline"
         )
 
     @property
@@ -177,7 +190,13 @@ class ProxiedProtocol(ProtocolWrapper):
         if self._header is None:
             return
         self._deadline.cancel()
+        self._place.leave()
         behind, self._unread = self._unread[self._header.octets :], b""
+        inside = self.factory.wrappedFactory.buildProtocol(self.getPeer())
+        if inside is None:
+            self.abortConnection()
+            return
+        self.wrappedProtocol = inside
         self.wrappedProtocol.makeConnection(cast(ITransport, self))
         if behind:
             self.wrappedProtocol.dataReceived(behind)
@@ -191,9 +210,10 @@ class ProxiedProtocol(ProtocolWrapper):
             self.wrappedProtocol.handshakeCompleted()
 
     def connectionLost(self, reason: Failure = Failure(ConnectionDone())) -> None:  # noqa: B008
-        if self._header is not None:
+        if self.wrappedProtocol is not None:
             super().connectionLost(reason)
             return
+        self._place.leave()
         if self._deadline.active():
             self._deadline.cancel()
         self.factory.unregisterProtocol(self)
@@ -215,6 +235,15 @@ class ProxiedProtocol(ProtocolWrapper):
         self.factory.service.audit.abuse(subject, reason)
         self.abortConnection()
 
+    def _crowdOut(self) -> None:
+        """Somebody else needs this place; perhaps it is being cut off already."""
+        if self._deadline.active():
+            self._deadline.cancel()
+            self.factory.service.audit.connectionRefused(
+                peerName(self.transport.getPeer()), "crowded-out"
+            )
+        self.abortConnection()
+
 
 class ProxiedFactory(WrappingFactory):
     """
@@ -230,6 +259,16 @@ class ProxiedFactory(WrappingFactory):
         """@param inside: C{service}, or what gives it its TLS."""
         super().__init__(inside)
         self.service = service
+
+    def buildProtocol(  # type: ignore[override]  # every factory may say None
+        self, addr: IAddress | None
+    ) -> Protocol | None:
+        """What is inside is made later, for whom the header names."""
+        crowded = self.service.crowded("")
+        if crowded is None:
+            return self.protocol(self)
+        refused = self.service.refuse(crowded, peerName(addr))
+        return None if isinstance(self.wrappedFactory, TLSFactory) else refused
 
     def stopFactory(self) -> None:
         """Nobody listens any more: who has not yet begun shall not begin."""

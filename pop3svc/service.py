@@ -15,32 +15,35 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
-from twisted.application.service import IService, MultiService
+from twisted.application.service import IService
 from twisted.cred.checkers import ICredentialsChecker
 from twisted.cred.credentials import IUsernameHashedPassword, IUsernamePassword
 from twisted.cred.portal import Portal
 from twisted.cred.strcred import InvalidAuthArgumentString, InvalidAuthType, makeChecker
-from twisted.internet.defer import Deferred, DeferredList, ensureDeferred
-from twisted.internet.endpoints import serverFromString
-from twisted.internet.interfaces import IStreamServerEndpoint
-from twisted.protocols.tls import TLSMemoryBIOFactory
+from twisted.internet.interfaces import IReactorTime
 
 from .auth.certificate import CertificateChecker
 from .auth.chain import CheckerChain
 from .auth.credentials import IBearerToken, ICertificateName
 from .auth.realm import MaildropRealm
+from .doorkeeper import Doorkeeper
 from .errors import SettingError
 from .factory import POP3Factory
-from .interfaces import ILimited
-from .limits import Limits
-from .listeners import Fence, Listener, ListenerSettings
+from .listeners import Fence, Listener, ListenerSettings, makeEndpoint
 from .maildrops.registry import makeSource
 from .operations.audit import Audit
-from .operations.privileges import unreadableAfter
+from .operations.auditfile import AuditFile
+from .operations.clocks import keepDeadlines
+from .operations.confinement import confine
+from .operations.descriptors import raiseDescriptors
+from .operations.privileges import checkUser, dropsRoot, unreadableAfter
 from .operations.reload import Reloader
-from .operations.signals import handleSignals, ignoreHangup
+from .operations.signals import ignoreHangup
 from .options import Options
 from .proxied import ProxiedFactory
+from .refused import TLSFactory
+from .serving import POP3Service
+from .throttlestate import ThrottleState
 from .tls import ServerTLS, Version
 
 __all__ = ["Options", "makeService"]
@@ -48,9 +51,6 @@ __all__ = ["Options", "makeService"]
 _SECRET_OCTETS = 32
 # What a session makes of what a client sends.
 _CREDENTIALS = {IUsernamePassword, IUsernameHashedPassword, IBearerToken, ICertificateName}
-
-# Before the endpoint of a listener that only a proxy connects to.
-_PROXIED = "haproxy:"
 
 
 def makeService(options: Options) -> IService:
@@ -69,6 +69,7 @@ def makeService(options: Options) -> IService:
 def _makeService(options: Options) -> IService:
     from twisted.internet import reactor
 
+    dropping = _settlePrivileges(options)
     if options["demo"]:
         from .demo import prepareDemo
 
@@ -85,7 +86,8 @@ def _makeService(options: Options) -> IService:
             "no maildrops are given; add --maildrop maildir:/home/{user}/Maildir"
             " (see --help-maildrop)"
         )
-    audit = Audit(options["log-format"])
+    auditFile = _auditFile(options, dropping)
+    audit = Audit(options["log-format"], IReactorTime(reactor), auditFile)
     source = makeSource(given["maildrop"][0])
     checkers = [_makeChecker(each) for each in given["auth"]]
     if options["client-ca"]:
@@ -100,7 +102,14 @@ def _makeService(options: Options) -> IService:
     portal = Portal(MaildropRealm(source), [chain])
     tls = _CertificateSets(options)
     secret = _readSecret(options["secret"])
-    service = POP3Service(options, [source, chain])
+    clock = IReactorTime(reactor)
+    doorkeeper = Doorkeeper(options.limits, clock, audit)
+    service = POP3Service(options, [source, chain, doorkeeper], dropping, audit)
+    if options["throttle-state"]:
+        service.throttleState = ThrottleState(
+            options["throttle-state"], doorkeeper.throttle, audit, clock
+        )
+        service.throttleState.setServiceParent(service)
     for settings in _listeners(options, tls.given):
         factory = POP3Factory(
             portal,
@@ -111,21 +120,24 @@ def _makeService(options: Options) -> IService:
             mechanisms=[each.encode() for each in given["mechanism"]] or None,
             apop=bool(options["apop"]),
             scramKey=secret,
+            admission=service.admission,
+            doorkeeper=doorkeeper,
         )
         service.factories.append(factory)
         served: Any = factory
         if settings.tls == "implicit":
-            served = TLSMemoryBIOFactory(tls.of(settings), False, factory)
-        if settings.endpoint.startswith(_PROXIED):
+            served = TLSFactory(tls.of(settings), False, factory)
+        if settings.proxied:
             served = ProxiedFactory(served, factory)
         if settings.networks:
             served = Fence(served, settings.networks, audit)
-        endpoint = _makeEndpoint(reactor, settings.endpoint)
+        endpoint = makeEndpoint(reactor, settings.endpoint)
         Listener(settings, endpoint, served, audit, options.daemon).setServiceParent(service)
+    service.auditFile = auditFile
     service.useLimits(options.limits)
     service.reloader = Reloader(
         tls.all(),
-        [service.reloadLimits],
+        [service.reloadLimits, *([auditFile.reopen] if auditFile else [])],
         audit,
         service.factories[0].clock,
         lambda: service.factories[0].limits.watchSeconds,
@@ -133,58 +145,6 @@ def _makeService(options: Options) -> IService:
     service.reloader.setServiceParent(service)
     _warnOfUnreadable(options)
     return service
-
-
-class POP3Service(MultiService):
-    """All listeners, the reload, and the orderly end of sessions."""
-
-    reloader: Reloader
-
-    def __init__(self, options: Options, limited: list[object]) -> None:
-        """
-        @param limited: what may keep to limits besides the factories.
-        """
-        super().__init__()
-        self.factories: list[POP3Factory] = []
-        self._options = options
-        self._limited = limited
-
-    def startService(self) -> None:
-        super().startService()
-        from twisted.internet import reactor
-
-        reactor.callWhenRunning(handleSignals, reactor, self.reloader.reload)
-
-    def stopService(self) -> Deferred[Any]:
-        """
-        Drain: no new connections; sessions may finish for C{drainSeconds}, then
-        they end without UPDATE.
-        """
-        stopped = super().stopService()
-        drained = [ensureDeferred(_drain(each)) for each in self.factories]
-        return DeferredList([stopped, *drained])
-
-    def reloadLimits(self) -> None:
-        """@raise SettingError: the configuration file is wrong; the old limits stay."""
-        self.useLimits(self._options.again().limits)
-
-    def useLimits(self, limits: Limits) -> None:
-        """New limits, for sessions that begin from now on."""
-        for factory in self.factories:
-            factory.limits = limits
-        for each in self._limited:
-            if ILimited.providedBy(each):
-                each.useLimits(limits)
-
-
-async def _drain(factory: POP3Factory) -> None:
-    factory.endConnections("drain", alsoLoggedIn=False)
-    patience = factory.clock.callLater(
-        factory.limits.drainSeconds, factory.endConnections, "drain", True
-    )
-    await factory.whenEmpty()
-    if patience.active():
-        patience.cancel()
 
 
 class _CertificateSets:
@@ -214,6 +174,40 @@ class _CertificateSets:
 
     def all(self) -> list[ServerTLS]:
         return list(self._byVersion.values())
+
+
+def _settlePrivileges(options: Options) -> bool:
+    """
+    @return: root is changed to another user before anybody is served.
+    @raise SettingError: the service would be root.
+    """
+    from twisted.internet import reactor
+
+    if options.parent is None:
+        # Part of somebody else's program, whose process it is.
+        return False
+    twistd = options.parent
+    keepDeadlines(reactor)
+    checkUser(twistd["uid"])
+    raiseDescriptors()
+    confine(twistd["umask"])
+    # The demo reaches nobody else's maildrops, and nobody outside reaches it.
+    if options["allow-root"] or options.demoAlone:
+        return False
+    return dropsRoot(twistd["uid"], twistd["gid"], twistd["euid"])
+
+
+def _auditFile(options: Options, dropping: bool) -> AuditFile | None:
+    """@raise SettingError: it cannot be written to."""
+    from twisted.internet import reactor
+
+    if options["audit-log"] is None:
+        return None
+    file = AuditFile(options["audit-log"], IReactorTime(reactor))
+    if dropping and options.parent is not None:
+        # After logs are rotated it is opened once more, by whoever serves then.
+        file.handOver(options.parent["uid"], options.parent["gid"])
+    return file
 
 
 def _listeners(options: Options, certificate: bool) -> list[ListenerSettings]:
@@ -275,20 +269,3 @@ def _readSecret(path: str | None) -> bytes:
             " remove it, and a good one is made"
         )
     return secret
-
-
-def _makeEndpoint(reactor: Any, description: str) -> IStreamServerEndpoint:
-    # Twisted has a wrapper of this name, too; L{ProxiedFactory} says why not that.
-    bare = description.removeprefix(_PROXIED)
-    if bare != description and bare.partition(":")[0] in ("ssl", "haproxy"):
-        raise SettingError(
-            f"{description!r}: a proxy's header comes once, and before TLS;"
-            " write --pop3s haproxy:tcp:995"
-        )
-    try:
-        return serverFromString(reactor, bare)
-    except (ValueError, TypeError, LookupError, OSError) as error:
-        raise SettingError(
-            f"{description!r} is no server endpoint, such as tcp:110 or"
-            f" tcp:995:interface=192.0.2.1: {error}"
-        ) from error

@@ -24,11 +24,13 @@ from .errors import (
     MaildropBroken,
     MaildropError,
     MaildropInUse,
+    MaildropShrunk,
 )
 from .interfaces import (
     ILoginListener,
     IMaildrop,
     IMessageReader,
+    IRelenting,
     IScramVerifiers,
     ScramVerifier,
 )
@@ -36,11 +38,18 @@ from .operations.audit import Audit, Subject
 from .pools import PoolFull
 from .transfer import Outlet, OutletClosed, sendMessage
 
+# What stays as it is until an administrator acts.
+_LASTING = (MaildropBroken, MaildropShrunk)
+# What a disk, a network or too much work does to a store; anything else is a fault of
+# its program.
+_TROUBLES = (MaildropError, OSError, PoolFull)
+
 
 class Visit:
     """
     @ivar maildrop: what the realm handed out.
     @ivar readOnly: nothing may be deleted.
+    @ivar mayRelent: the maildrop can be lent to another session.
     @ivar retrieved: the messages sent whole.
     @ivar retrievedOctets: their size.
     @ivar deleted: the messages removed.
@@ -58,6 +67,8 @@ class Visit:
         """@param seconds: a monotonic clock."""
         self.maildrop = maildrop
         self.readOnly = readOnly
+        self._relenting = IRelenting(maildrop, None)
+        self.mayRelent = self._relenting is not None
         self.retrieved = self.retrievedOctets = self.deleted = 0
         self._logout: Callable[[], Awaitable[None]] | None = logout
         self._subject = subject
@@ -82,7 +93,7 @@ class Visit:
             octets = await sendMessage(reader, opening, lines, outlet)
         except OutletClosed:
             raise
-        except (MaildropError, OSError, PoolFull) as error:
+        except _TROUBLES as error:
             self._storeFault("retrieve", f"message {number}: {error}")
             return False
         except Exception:
@@ -90,7 +101,7 @@ class Visit:
             return False
         finally:
             if reader is not None:
-                reader.close()
+                self._closeReader(reader)
         if lines is None:
             self.retrieved += 1
             self.retrievedOctets += octets
@@ -100,6 +111,33 @@ class Visit:
                     "retrieve", f"message {number} has {octets} octets, {promised} were promised"
                 )
         return True
+
+    async def relent(self) -> None:
+        """Let other sessions have the maildrop while the peer is silent."""
+        assert self._relenting is not None
+        try:
+            await self._relenting.relent()
+        except _TROUBLES as error:
+            self._storeFault("relent", str(error))
+        except Exception:
+            self._audit.fault(self._subject, "relenting")
+
+    async def reclaim(self) -> Refusal | None:
+        """
+        Have the maildrop back.
+
+        @return: C{None}, or why it cannot be had.
+        """
+        assert self._relenting is not None
+        try:
+            reclaimed = await self._relenting.reclaim()
+        except _TROUBLES as error:
+            self._storeFault("reclaim", str(error))
+            return Refusal.TEMPORARY
+        except Exception:
+            self._audit.fault(self._subject, "reclaiming")
+            return Refusal.TEMPORARY
+        return None if reclaimed else Refusal.IN_USE
 
     async def commit(self, numbers: tuple[int, ...]) -> int | None:
         """
@@ -111,6 +149,9 @@ class Visit:
         try:
             notRemoved = len(await self.maildrop.remove(numbers)) if numbers else 0
             self.deleted = len(numbers) - notRemoved
+        except _TROUBLES as error:
+            self._storeFault("remove", str(error))
+            return None
         except Exception:
             self._audit.fault(self._subject, "removing messages")
             return None
@@ -136,6 +177,8 @@ class Visit:
             left=len(self.maildrop.messages) - self.deleted,
             seconds=self._seconds() - self._began,
         )
+        # Whoever still holds this object holds no listing with it.
+        del self.maildrop, self._relenting
 
     async def _endLogout(self) -> None:
         """Log out; on every path it is called exactly once."""
@@ -144,8 +187,19 @@ class Visit:
             return
         try:
             await logout()
+        except _TROUBLES as error:
+            self._storeFault("close", str(error))
         except Exception:
             self._audit.fault(self._subject, "closing a maildrop")
+
+    def _closeReader(self, reader: IMessageReader) -> None:
+        """The message is sent, or it is not: the session goes on in any case."""
+        try:
+            reader.close()
+        except _TROUBLES as error:
+            self._storeFault("retrieve", str(error))
+        except Exception:
+            self._audit.fault(self._subject, "closing a message")
 
     def _storeFault(self, operation: str, text: str) -> None:
         self._audit.storeFault(self._subject, operation, text)
@@ -157,13 +211,15 @@ async def beginVisit(
     subject: Subject,
     audit: Audit,
     seconds: Callable[[], float],
+    proved: Callable[[], None],
 ) -> Visit | Refusal:
     """
     Check a claim and open the maildrop.
 
+    @param proved: called when the checker has said who it is.
     @return: the visit, or why there is none; both are in the log.
     """
-    mind = _Mind(subject)
+    mind = _Mind(subject, proved)
     try:
         login = await portal.login(credentialsOf(claim, subject.peer), mind, IMaildrop)
     except Exception as error:
@@ -181,12 +237,14 @@ async def beginVisit(
 class _Mind:
     """Hears who has logged in, for the log and for what may be done."""
 
-    def __init__(self, subject: Subject) -> None:
+    def __init__(self, subject: Subject, proved: Callable[[], None]) -> None:
         self.readOnly = False
         self._subject = subject
+        self._proved = proved
         subject.credential = ""
 
     def loggedInAs(self, avatarId: bytes) -> None:
+        self._proved()
         if isinstance(avatarId, Account):
             self.readOnly = avatarId.readOnly
             self._subject.credential = avatarId.credential
@@ -224,7 +282,7 @@ def _refuse(error: Exception, subject: Subject, audit: Audit) -> Refusal:
     if isinstance(error, CheckerUnavailable | PoolFull):
         audit.checkerFault(subject, str(error))
     elif isinstance(error, MaildropError) and why is not Refusal.IN_USE:
-        audit.storeFault(subject, "open", str(error))
+        audit.storeFault(subject, "open", str(error), isinstance(error, _LASTING))
     elif why is Refusal.TEMPORARY:
         audit.fault(subject, "login")
     return why

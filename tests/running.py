@@ -9,11 +9,15 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 TWISTD = [sys.executable, "-c", "from twisted.scripts.twistd import run; run()"]
+# Tests run as root, too, in containers and in CI.
+POP3SVC = ["pop3svc", "--allow-root"]
+FOREGROUND = [*TWISTD, "-n", "--pidfile=", *POP3SVC]
 
 
 def freePorts(count: int) -> list[int]:
@@ -33,7 +37,7 @@ def freePort() -> int:
 def runService(*words: str, seconds: float = 30) -> subprocess.CompletedProcess[str]:
     """Run C{twistd -n pop3svc} to its end."""
     return subprocess.run(
-        [*TWISTD, "-n", "--pidfile=", "pop3svc", *words],
+        [*FOREGROUND, *words],
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -49,11 +53,12 @@ class RunningService:
     @ivar log: where its output goes.
     """
 
-    def __init__(self, log: Path, *words: str) -> None:
+    def __init__(self, log: Path, *words: str, command: Sequence[str] = FOREGROUND) -> None:
+        """@param command: what the words are for; it may become twistd only by exec."""
         self.log = log
         with log.open("ab") as output:
             self.process = subprocess.Popen(
-                [*TWISTD, "-n", "--pidfile=", "pop3svc", *words],
+                [*command, *words],
                 cwd=ROOT,
                 stdin=subprocess.DEVNULL,
                 stdout=output,

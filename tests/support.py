@@ -5,7 +5,8 @@ connection without a network.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from twisted.cred.checkers import ICredentialsChecker
@@ -24,6 +25,7 @@ from pop3svc.channel import Channel
 from pop3svc.errors import MessageVanished
 from pop3svc.factory import POP3Factory
 from pop3svc.interfaces import IMaildrop, IMessageReader
+from pop3svc.limits import Limits
 from pop3svc.operations.audit import Audit
 from pop3svc.protocol import POP3Protocol
 from pop3svc.snapshot import Snapshot
@@ -145,6 +147,11 @@ class ControlledCred:
         return self.maildrop.close()
 
 
+def prompt(limits: Limits | None = None) -> Limits:
+    """The same limits, by which wrong passwords are refused at once."""
+    return replace(limits or Limits(), penaltySecondsMost=0, answerGridMilliseconds=0)
+
+
 class Transport(StringTransport):
     """
     A transport that pauses its producer as a real one does.
@@ -167,6 +174,9 @@ class Transport(StringTransport):
         self.room -= len(data)
         if self.room < 0 and self.producer is not None:
             self.producer.pauseProducing()
+
+    def writeSequence(self, data: Iterable[bytes]) -> None:
+        self.write(b"".join(data))
 
     def takeMore(self, room: int = 1 << 60) -> None:
         """The peer reads all, and will read so much more."""
@@ -191,15 +201,27 @@ class Connection:
         peer: str = "127.0.0.1",
         cred: type[ControlledCred] = ControlledCred,
         channel: Channel | None = None,
+        delays: bool = False,
+        limits: Limits | None = None,
         **settings: Any,
     ) -> None:
-        """@param channel: what a TLS handshake has told, if there was one."""
+        """
+        @param channel: what a TLS handshake has told, if there was one.
+        @param delays: guesses are delayed, and refusals leave on a grid.
+        """
+        limits = limits or Limits()
+        if not delays:
+            limits = prompt(limits)
         self.clock = Clock()
         self.maildrop = ControlledMaildrop(messages)
         self.cred = cred(self.maildrop, {b"karl": b"secret", b"joe": b"a b "})
         self.audit = RecordingAudit()
         self.factory = POP3Factory(
-            Portal(self.cred, [self.cred]), clock=self.clock, audit=self.audit, **settings
+            Portal(self.cred, [self.cred]),
+            limits,
+            clock=self.clock,
+            audit=self.audit,
+            **settings,
         )
         self.transport = Transport(peer)
         protocol = self.factory.buildProtocol(self.transport.getPeer())
@@ -250,6 +272,9 @@ class RecordingAudit(Audit):
     def _write(self, level: Any, event: str, record: dict[str, Any]) -> None:
         super()._write(level, event, record)
         self.records.append({"event": event, **record})
+
+    def _leftOut(self, what: Any) -> None:
+        """Nothing is left out of the records."""
 
     def fault(self, subject: Any, during: str, failure: Failure | None = None) -> None:
         self.records.append({"event": "fault", "during": during, "failure": failure or Failure()})

@@ -23,12 +23,17 @@ RULES: dict[str, set[str]] = {
     "canonical": set(),
     "snapshot": set(),
     "pools": set(),
+    "admission": {"limits"},
+    "refused": set(),
+    "accepting": {"operations.audit"},
     "core": {"core", "limits", "canonical"},
     "maildrops": COMMON | {"maildrops"},
+    "migration": COMMON | {"migration", "maildrops"},
     "auth": COMMON | {"auth", "core.effects"},
     "certificates": {"errors"},
     "tls": {"certificates", "errors"},
-    "operations": {"operations", "errors", "limits", "certificates", "tls"},
+    "operations": {"operations", "errors", "limits", "certificates", "tls", "peers"},
+    "operations.floods": set(),
 }
 
 
@@ -75,6 +80,12 @@ class ImportTests(TestCase):
         for path in (ROOT / "core").rglob("*.py"):
             outside = {name.partition(".")[0] for name in imported(path)}
             self.assertEqual(outside & banned, set(), path.name)
+
+    def test_theThrottleIsPure(self) -> None:
+        """Time is an argument there: hours are tested in no time."""
+        for name in ("debts", "attempts", "throttle", "throttlememory"):
+            outside = {each.partition(".")[0] for each in imported(ROOT / f"auth/{name}.py")}
+            self.assertEqual(outside & {"twisted", "time", "os", "secrets"}, set(), name)
 
     def test_onlyTheServiceSeesEverybody(self) -> None:
         for path in ROOT.rglob("*.py"):

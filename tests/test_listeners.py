@@ -7,10 +7,11 @@ from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IListeningPort, IProtocolFactory, IStreamServerEndpoint
 from twisted.internet.protocol import Factory, Protocol
+from twisted.internet.testing import MemoryReactor
 from twisted.trial.unittest import TestCase
 from zope.interface import implementer
 
-from pop3svc.listeners import Fence, Listener, ListenerSettings
+from pop3svc.listeners import Fence, Listener, ListenerSettings, makeEndpoint
 
 from .support import RecordingAudit
 
@@ -37,6 +38,23 @@ class FenceTests(TestCase):
                 {"event": "stranger-refused", "peer": "::1"},
             ],
         )
+
+
+class EndpointTests(TestCase):
+    def test_backlog(self) -> None:
+        """In a flood, others must find a place in the kernel's queue; who says so, has less."""
+        for description, backlog in (
+            ("tcp:110", 1024),
+            ("tcp6:110:interface=\\:\\:1", 1024),
+            ("haproxy:tcp:110:interface=192.0.2.1", 1024),
+            ("tcp:110:backlog=7", 7),
+        ):
+            memory = MemoryReactor()
+            makeEndpoint(memory, description).listen(Factory.forProtocol(Protocol))
+            self.assertEqual(memory.tcpServers[0][2], backlog, description)
+        memory = MemoryReactor()
+        makeEndpoint(memory, "unix:/run/pop3").listen(Factory.forProtocol(Protocol))
+        self.assertEqual(memory.unixServers[0][2], 1024)
 
 
 @implementer(IStreamServerEndpoint)

@@ -8,7 +8,7 @@ from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
 from twisted.internet.interfaces import IAddress
 from twisted.trial.unittest import TestCase
 
-from pop3svc.peers import isLocal, peerName, tuneConnection
+from pop3svc.peers import isLocal, networkOf, peerName, tuneConnection
 from pop3svc.progress import octetsAcknowledged, octetsOutstanding
 
 
@@ -39,6 +39,21 @@ class SocketTests(TestCase):
             self.server, _ = server.accept()
         self.addCleanup(self.client.close)
         self.addCleanup(self.server.close)
+
+    def test_networks(self) -> None:
+        """What one customer has is one: an IPv4 address, an IPv6 /64."""
+        for name, network in (
+            ("192.0.2.7", "192.0.2.7"),
+            ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+            ("2001:db8:1:2:ffff::", "2001:db8:1:2::/64"),
+            ("2001:db8:1:3::", "2001:db8:1:3::/64"),
+            ("::1", "::/64"),
+            ("unix", ""),
+            ("unknown", ""),
+            ("", ""),
+            ("-", ""),
+        ):
+            self.assertEqual(networkOf(name), network)
 
     def test_tuned(self) -> None:
         tuneConnection(Wrapped(self.server))

@@ -45,6 +45,17 @@ class PoolTests(TestCase):
         self.assertEqual(await self.pool.run(niceness), here)
         self.assertEqual(niceness(), here)
 
+    async def test_modestyForbidden(self) -> None:
+        """A filter of system calls that forbids it does not end the thread."""
+
+        def forbidden(*args: int) -> None:
+            raise PermissionError
+
+        self.patch(os, "setpriority", forbidden)
+        modest = Pool("modest", 1, 1, modest=True)
+        self.addCleanup(modest._stop)
+        self.assertEqual(await modest.run(divmod, 7, 2), (3, 1))
+
     async def test_failure(self) -> None:
         with self.assertRaises(ZeroDivisionError):
             await self.pool.run(divmod, 7, 0)

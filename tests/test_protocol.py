@@ -3,24 +3,31 @@ L{pop3svc.protocol}: the fault table, timers, limits, and order under pressure.
 """
 
 from base64 import b64encode
+from functools import partial
 
+from twisted.logger import LogLevel, capturedLogs
 from twisted.trial.unittest import TestCase
 
 from pop3svc.errors import (
     CheckerUnavailable,
     MaildropBroken,
     MaildropInUse,
+    MaildropShrunk,
     MaildropUnavailable,
     MessageVanished,
 )
 from pop3svc.limits import Limits
 
-from .support import FIRST, Connection
+from .support import FIRST, Connection, Reader
 
 LOGIN = b"+OK send PASS\r\n"
 BUSY = b"-ERR [SYS/TEMP] login is not possible at the moment; try again later\r\n"
 UNREADABLE = b"-ERR [SYS/TEMP] this message cannot be read at the moment\r\n"
 BIG = b"Subject: big\n\n" + b"." * 70 + b"\n" + b"x" * 1_000_000 + b"\n"
+
+
+def fail(error: Exception, *args: object) -> None:
+    raise error
 
 
 class WaitTests(TestCase):
@@ -106,6 +113,20 @@ class LostTests(TestCase):
         self.assertEqual(connection.factory.connections, set())
         self.assertEqual(connection.clock.getDelayedCalls(), [])
 
+    def test_duringLogout(self) -> None:
+        """The service does not end before the maildrop is closed and the log has it."""
+        connection = Connection()
+        connection.login()
+        connection.maildrop.held = {"close"}
+        connection.lose()
+        empty = connection.factory.whenEmpty()
+        told: list[object] = []
+        empty.addCallback(lambda _: told.extend(connection.audit.events("logout")))
+        self.assertNoResult(empty)
+        connection.maildrop.go("close")
+        self.successResultOf(empty)
+        self.assertEqual(len(told), 1)
+
     def test_duringOpenAndRead(self) -> None:
         for operation in ("open", "read"):
             for end in ("go", "failNow"):
@@ -182,6 +203,23 @@ class FaultTests(TestCase):
             self.assertEqual(connection.received(), LOGIN + answer + b"-ERR log in first\r\n")
             self.assertEqual([each["event"] for each in connection.audit.records], events)
 
+    def test_lastingFaults(self) -> None:
+        """What stays so until an administrator acts is an error in the log."""
+        for error, answer, level in (
+            (MaildropUnavailable("x"), b"-ERR [SYS/TEMP]", LogLevel.warn),
+            (MaildropShrunk("x"), b"-ERR [SYS/TEMP]", LogLevel.error),
+            (MaildropBroken("x"), b"-ERR [SYS/PERM]", LogLevel.error),
+        ):
+            connection = Connection()
+            connection.cred.error = error
+            with capturedLogs() as logs:
+                connection.login()
+                connection.send(b"USER karl\r\nPASS secret\r\n")
+            self.assertIn(answer, connection.received())
+            self.assertIn(
+                level, [each["log_level"] for each in logs if "store-fault" in each["line"]]
+            )
+
     def test_snapshotFails(self) -> None:
         """The avatar is there, but cannot be used: it is logged out again."""
         connection = Connection()
@@ -247,7 +285,18 @@ class FaultTests(TestCase):
             connection.received(),
             b"+OK message 1 deleted\r\n+OK pop3svc signing off (1 message left)\r\n",
         )
-        self.assertEqual(len(connection.audit.events("fault")), 1)
+        [record] = connection.audit.events("store-fault")
+        self.assertEqual(record["operation"], "close")
+
+    def test_readerCloseFails(self) -> None:
+        """The message is sent, and the session goes on."""
+        for error, event in ((OSError(5, "x"), "store-fault"), (ZeroDivisionError("x"), "fault")):
+            connection = Connection()
+            connection.login()
+            self.patch(Reader, "close", partial(fail, error))
+            connection.send(b"RETR 1\r\nNOOP\r\n")
+            self.assertTrue(connection.received().endswith(b"\r\n.\r\n+OK still here\r\n"))
+            self.assertEqual(len(connection.audit.events(event)), 1)
 
     def test_wrongPromise(self) -> None:
         """A message that changed its size is sent whole, and the log tells."""
@@ -336,10 +385,11 @@ class TimerTests(TestCase):
         connection.login()
         connection.transport.room = 1000
         connection.send(b"RETR 1\r\n")
-        connection.clock.pump([15] * 7)
+        connection.clock.pump([5] * 23)
         self.assertFalse(connection.closing)
-        connection.clock.advance(15)
-        self.assertTrue(connection.closing)
+        connection.clock.advance(5)
+        # It takes nothing, so nothing is said to it, and nothing is waited for.
+        self.assertTrue(connection.transport.aborted)
         self.assertEqual(connection.maildrop.readers[0].closed, 1)
         self.assertEqual(connection.audit.events("abuse")[0]["reason"], "write-stall")
 

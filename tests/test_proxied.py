@@ -3,6 +3,7 @@
 import contextlib
 import os
 import poplib
+import re
 import socket
 import ssl
 import struct
@@ -21,8 +22,8 @@ from pop3svc.demo import makeCertificate
 from pop3svc.errors import SettingError
 from pop3svc.factory import POP3Factory
 from pop3svc.limits import Limits
+from pop3svc.listeners import makeEndpoint
 from pop3svc.proxied import Header, ProxiedFactory, readHeader
-from pop3svc.service import _makeEndpoint
 
 from .running import RunningService, freePort
 from .support import FIRST, ControlledCred, ControlledMaildrop, RecordingAudit, Transport
@@ -117,8 +118,9 @@ class WrapperTests(TestCase):
         )
         self.factory = ProxiedFactory(self.service, self.service)
         self.transport = Transport("127.0.0.1")
-        self.protocol: Any = self.factory.buildProtocol(self.transport.getPeer())
-        self.protocol.makeConnection(self.transport)
+        protocol: Any = self.factory.buildProtocol(self.transport.getPeer())
+        protocol.makeConnection(self.transport)
+        self.protocol = protocol
 
     def lose(self) -> None:
         self.protocol.connectionLost(Failure(ConnectionDone()))
@@ -133,7 +135,7 @@ class WrapperTests(TestCase):
             for octet in header[:-1]:
                 self.protocol.dataReceived(bytes([octet]))
             self.assertEqual((self.transport.value(), self.service.connections), (b"", set()))
-            self.protocol.dataReceived(header[-1:] + b"EHLO x\r\n")
+            self.protocol.dataReceived(header[-1:] + b"XTND\r\n")
             greeting, answer, _ = self.transport.value().split(b"\r\n")
             self.assertEqual((greeting[:3], answer), (b"+OK", b"-ERR unknown command"))
             self.assertEqual(self.protocol.getPeer(), SOURCE)
@@ -157,6 +159,20 @@ class WrapperTests(TestCase):
             ("abuse", "proxy-header", "127.0.0.1"),
         )
         self.lose()
+
+    def test_crowdedOutWhileCutOff(self) -> None:
+        """Whoever needs the place has it, and nothing is told twice."""
+        for reason in ("proxy-header", "proxy-deadline"):
+            self.setUp()
+            if reason == "proxy-header":
+                self.protocol.dataReceived(b"CAPA\r\n")
+            else:
+                self.clock.advance(3)
+            admission, limits = self.service.admission, Limits(connections=1)
+            admission.enter("192.0.2.7", limits, lambda: None).leave()
+            self.assertEqual(admission.total, 0)
+            self.assertEqual([each["reason"] for each in self.audit.events()], [reason])
+            self.lose()
 
     def test_deadline(self) -> None:
         """Octets do not renew it, and a header in time ends it."""
@@ -193,7 +209,7 @@ class WrapperTests(TestCase):
     def test_endpoint(self) -> None:
         for inside in ("ssl:995", "haproxy:tcp:110"):
             with self.assertRaises(SettingError) as caught:
-                _makeEndpoint(None, f"haproxy:{inside}")
+                makeEndpoint(None, f"haproxy:{inside}")
             self.assertEqual(
                 str(caught.exception),
                 f"'haproxy:{inside}': a proxy's header comes once, and before TLS;"
@@ -284,8 +300,9 @@ class ServiceTests(SynchronousTestCase):
 
         implicit = Client("127.0.0.1", self.tlsPort, timeout=20)
         self.addCleanup(implicit.close)
-        for client, user in ((afterSTLS, "joe"), (implicit, "ann")):
-            client.user("eve")
+        # Two strangers, because of one the log has one line a second.
+        for client, user, stranger in ((afterSTLS, "joe", "eve"), (implicit, "ann", "eva")):
+            client.user(stranger)
             self.assertRaises(poplib.error_proto, client.pass_, "secret")
             client.user(user)
             client.pass_("secret")
@@ -317,6 +334,8 @@ class ServiceTests(SynchronousTestCase):
         self.assertEqual([each[:3] for each in got.splitlines()], [b"+OK", b"+OK"])
         self.assertEqual(self.service.stop(), 0)
         output = self.service.output()
-        self.assertEqual(output.count("peer=127.0.0.1 tls=none reason=proxy-header"), 3, output)
+        told = output.count("peer=127.0.0.1 tls=none reason=proxy-header")
+        left = re.findall("class=abuse/proxy-header of=127.0.0.1 count=([0-9]+)", output)
+        self.assertEqual(told + sum(map(int, left)), 3, output)
         self.assertEqual(output.count("peer=127.0.0.1 tls=none reason=proxy-deadline"), 3)
         self.assertNotIn("Traceback", output)

@@ -9,6 +9,7 @@ import socket
 import ssl
 import subprocess
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
@@ -17,7 +18,7 @@ from pop3svc.demo import makeCertificate
 from pop3svc.options import Options
 from pop3svc.service import makeService
 
-from .running import ROOT, TWISTD, RunningService, freePort, runService
+from .running import POP3SVC, ROOT, TWISTD, RunningService, freePort, runService
 
 USERS = ("--auth", "memory:karl:secret")
 MEMORY = ("--maildrop", "memory:")
@@ -128,7 +129,7 @@ class WrongOptionTests(SynchronousTestCase):
         with socket.create_server(("127.0.0.1", 0)) as other:
             endpoint = f"tcp:{other.getsockname()[1]}:interface=127.0.0.1"
             ended = subprocess.run(
-                [*TWISTD, *files, "pop3svc", "--pop3", endpoint, *USERS, *MEMORY],
+                [*TWISTD, *files, *POP3SVC, "--pop3", endpoint, *USERS, *MEMORY],
                 cwd=ROOT,
                 capture_output=True,
                 text=True,
@@ -154,8 +155,16 @@ class RunningTests(SynchronousTestCase):
         )
         self.addCleanup(service.process.wait)
         self.addCleanup(service.process.kill)
-        service.waitFor(f"tcp:{self.tlsPort}:")
+        if "--audit-log" not in words:
+            service.waitFor(f"tcp:{self.tlsPort}:")
         return service
+
+    def waitUntil(self, happened: Callable[[], bool]) -> None:
+        for _ in range(200):
+            if happened():
+                return
+            time.sleep(0.05)
+        self.fail("it does not happen")
 
     def client(self) -> poplib.POP3:
         client = poplib.POP3("127.0.0.1", self.port, timeout=20)
@@ -197,6 +206,23 @@ class RunningTests(SynchronousTestCase):
         self.assertEqual(output.count('"reason": "quit"'), 3)
         self.assertNotIn("Traceback", output)
 
+    def test_auditLog(self) -> None:
+        """It is a file of its own, and SIGHUP opens it anew after logs were rotated."""
+        audit = Path(self.mktemp()).absolute()
+        service = self.start("--audit-log", str(audit))
+        self.waitUntil(lambda: audit.exists() and f"tcp:{self.tlsPort}:" in audit.read_text())
+        self.client().quit()
+        moved = audit.with_suffix(".1")
+        self.waitUntil(lambda: "event=logout" in audit.read_text())
+        audit.rename(moved)
+        service.process.send_signal(signal.SIGHUP)
+        self.waitUntil(audit.exists)
+        self.client().quit()
+        self.assertEqual(service.stop(), 0)
+        for each in (moved, audit):
+            self.assertEqual(each.read_text().count(" level=info event=login "), 1, each)
+        self.assertNotIn("event=", service.output())
+
     def test_reload(self) -> None:
         """
         SIGHUP: the next connection gets the new certificate and the new limits,
@@ -234,10 +260,15 @@ class RunningTests(SynchronousTestCase):
     def test_secret(self) -> None:
         """It is made once, and kept from others."""
         path = os.path.abspath(self.mktemp())
-        self.assertEqual(self.start("--secret", path).stop(), 0)
+        service = self.start("--secret", path)
+        # Before it serves, SIGTERM ends it as any process.
+        self.client().quit()
+        self.assertEqual(service.stop(), 0)
         secret = Path(path).read_bytes()
         self.assertEqual((len(secret), os.stat(path).st_mode & 0o777), (32, 0o600))
-        self.assertEqual(self.start("--secret", path).stop(), 0)
+        service = self.start("--secret", path)
+        self.client().quit()
+        self.assertEqual(service.stop(), 0)
         self.assertEqual(Path(path).read_bytes(), secret)
 
     def test_drain(self) -> None:
@@ -256,10 +287,13 @@ class RunningTests(SynchronousTestCase):
         self.assertIn("reason=quit", service.output())
 
     def test_drainIsBounded(self) -> None:
-        service = self.start("--limit", "drain-seconds=1")
+        """And the log has the last logout, also where lines wait for each other."""
+        log = Path(self.mktemp()).absolute()
+        service = self.start("--limit", "drain-seconds=1", "--audit-log", str(log))
+        self.waitUntil(lambda: log.exists() and f"tcp:{self.tlsPort}:" in log.read_text())
         client = self.client()
         began = time.monotonic()
         self.assertEqual(service.stop(), 0)
         self.assertLess(time.monotonic() - began, 10)
-        self.assertIn("reason=drain", service.output())
+        self.assertIn("reason=drain", log.read_text())
         client.close()

@@ -252,6 +252,24 @@ class TransactionTests(TestCase):
             self.assertEqual(begun().receiveLine(line), [Reply(b"-ERR log in first\r\n")])
 
 
+class DispossessedTests(TestCase):
+    """The maildrop was lent while the peer was silent, and cannot be had back."""
+
+    def test_noUpdate(self) -> None:
+        """One answer that says so, and the end, whatever was marked."""
+        for why, code, reason in (
+            (Refusal.IN_USE, b"[IN-USE]", "taken-over"),
+            (Refusal.TEMPORARY, b"[SYS/TEMP]", "store-failed"),
+        ):
+            session = loggedIn()
+            session.receiveLine(b"DELE 1")
+            text = b" this session is over after a long silence; nothing is deleted\r\n"
+            self.assertEqual(
+                session.dispossessed(why), [Reply(b"-ERR " + code + text), Disconnect(reason)]
+            )
+            self.assertEqual(session.receiveLine(b"QUIT"), [])
+
+
 class UpdateTests(TestCase):
     def quitting(self, *lines: bytes) -> Session:
         session = loggedIn()
@@ -303,7 +321,7 @@ class BadInputTests(TestCase):
     def test_badCommandsBeforeLogin(self) -> None:
         session = begun(badCommandsBeforeLogin=3)
         unknown = Reply(b"-ERR unknown command\r\n")
-        self.assertEqual(session.receiveLine(b"EHLO x"), [unknown])
+        self.assertEqual(session.receiveLine(b"XTND"), [unknown])
         session.receiveLine(b"CAPA")
         self.assertEqual(
             session.receiveLine(b"\xff"), [Reply(b"-ERR a command is printable ASCII\r\n")]

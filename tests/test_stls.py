@@ -53,9 +53,9 @@ class StartTLSTests(TestCase):
         self.assertEqual(connection.received(), LOGIN + wrong)
         self.assertTrue(connection.closing)
         connection = self.connect(limits=Limits(badCommandsBeforeLogin=2))
-        connection.send(b"EHLO x\r\nSTLS\r\n")
+        connection.send(b"XTND\r\nSTLS\r\n")
         connection.received()
-        connection.send(b"EHLO x\r\n")
+        connection.send(b"XTND\r\n")
         self.assertEqual(connection.received(), b"-ERR unknown command\r\n")
         self.assertTrue(connection.closing)
 

@@ -23,7 +23,7 @@ from pop3svc.tls import ServerTLS
 
 from .kinds import EveryKind
 from .pki import Authority
-from .support import FIRST, SECOND, ControlledMaildrop, RecordingAudit, Transport
+from .support import FIRST, SECOND, ControlledMaildrop, RecordingAudit, Transport, prompt
 from .test_scram_client import Talk
 
 WELCOME = b"+OK maildrop has 2 messages (320 octets)\r\n"
@@ -37,7 +37,8 @@ class Inside:
         self.cred = EveryKind(ControlledMaildrop((FIRST, SECOND)), {b"karl": b"secret"})
         self.audit = RecordingAudit()
         self.clock = Clock()
-        factory = POP3Factory(Portal(self.cred, [self.cred]), clock=self.clock, audit=self.audit)
+        portal = Portal(self.cred, [self.cred])
+        factory = POP3Factory(portal, prompt(), clock=self.clock, audit=self.audit)
         wrapped = TLSMemoryBIOFactory(tls, False, factory, self.clock)
         self.transport = Transport()
         self.server: Any = wrapped.buildProtocol(self.transport.getPeer())

@@ -13,9 +13,10 @@ from . import replies
 from .authorization import Authorization
 from .capabilities import capabilities, withheld
 from .effects import Commit, Effects, Reply, SendListing, SendMessage
+from .foreign import Foreign, foreign
 from .grammar import BadSyntax, parseLine
 from .marks import Marks, Messages, NoSuchMessage
-from .replies import Code, err, ok
+from .replies import Code, Refusal, err, ok
 from .states import AFTER_LOGIN, BEFORE_LOGIN, COMMANDS, WAITS, State
 
 # RFC 6856 section 3.2: one language, and the one that every server has.
@@ -46,6 +47,15 @@ class Session(Authorization):
             return self._limits.saslLineOctets
         return self._limits.commandOctets
 
+    def lineBegun(self, start: bytes) -> Effects:
+        """
+        A line has not ended yet.
+
+        @param start: its first octets.
+        """
+        found = foreign(start) if self.state in BEFORE_LOGIN else None
+        return [] if found is None else self._cutOff(found)
+
     def receiveLine(self, line: bytes) -> Effects:
         """
         @param line: one line without its line end.
@@ -55,6 +65,8 @@ class Session(Authorization):
             return []
         if self.state is State.EXCHANGE:
             return self._answer(line)
+        if self.state in BEFORE_LOGIN and (found := foreign(line + b" ")):
+            return self._cutOff(found)
         try:
             return self._command(line)
         except BadSyntax as wrong:
@@ -91,6 +103,19 @@ class Session(Authorization):
             return self._end("transfer-failed")
         self.state = State.TRANSACTION
         return [Reply(err(b"this message cannot be read at the moment", Code.TEMPORARY))]
+
+    def dispossessed(self, why: Refusal) -> Effects:
+        """
+        The peer was silent for so long that others might have its maildrop, and
+        it cannot be had back. RFC 1939 section 3: no UPDATE.
+
+        @param why: L{Refusal.IN_USE} when another session has it, or had it.
+        """
+        self._checkState(self.state not in WAITS)
+        code, _ = why.value
+        text = b"this session is over after a long silence; nothing is deleted"
+        reason = "taken-over" if why is Refusal.IN_USE else "store-failed"
+        return [Reply(err(text, code)), *self._end(reason)]
 
     def committed(self, notRemoved: int) -> Effects:
         """
@@ -197,7 +222,19 @@ class Session(Authorization):
     def do_NOOP(self) -> Effects:
         return [Reply(ok(b"still here"))]
 
+    def over(self) -> None:
+        """
+        The connection is lost. A listing may be large, and whoever still holds
+        this object holds none with it.
+        """
+        vars(self).pop("_marks", None)
+
     # What they share.
+
+    def _cutOff(self, found: Foreign) -> Effects:
+        """Not one octet more of somebody who speaks another protocol."""
+        reply: Effects = [Reply(err(found.text))] if found.text else []
+        return [*reply, *self._end(found.reason)]
 
     def _enter(self, messages: Messages) -> Effects:
         self.state = State.TRANSACTION

@@ -9,6 +9,7 @@ and, for TOP, how many line ends are still to come.
 from __future__ import annotations
 
 from ..canonical import Canonical
+from .dots import hasDotLine
 
 
 class Stuffing:
@@ -55,7 +56,7 @@ class Stuffing:
         first = b"." if self._atLineStart and data.startswith(b".") else b""
         self._atLineStart = data.endswith(b"\n")
         # Searching is far cheaper than replacing, and few messages need it.
-        if b"\n." in data:
+        if hasDotLine(data):
             data = data.replace(b"\n.", b"\n..")
         return first + data if first else data
 

@@ -17,11 +17,13 @@ import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.pki import Authority
-from tests.running import freePorts
+from tests.process import Process
+from tests.running import POP3SVC, freePorts
 
 USER, PASSWORD = "karl", "secret"
 # The certificate is for this name; clients check that it is.
@@ -59,6 +61,19 @@ STLS = Way("STLS", stls=True)
 IMPLICIT = Way("implicit", implicit=True)
 
 
+class Served(Protocol):
+    """
+    A service that mail programs come to, ours or another.
+
+    @ivar authority: a PEM file; who trusts it trusts the service.
+    """
+
+    authority: Path
+
+    def port(self, way: Way = PLAIN) -> int:
+        """Where clients that come this way connect to."""
+
+
 class LiveService:
     """
     C{twistd pop3svc} in a directory of its own. It can be started again after
@@ -90,7 +105,7 @@ class LiveService:
         plain, tls = (f"tcp:{self._ports[each]}:interface={LOOPBACK}" for each in (False, True))
         self._command = (
             *(sys.executable, str(Path(sys.executable).with_name("twistd"))),
-            *("-n", "--pidfile=", "pop3svc", "--pop3", plain, "--pop3s", tls),
+            *("-n", "--pidfile=", *POP3SVC, "--pop3", plain, "--pop3s", tls),
             *("--certificate", str(self.certificate)),
             *arguments,
         )
@@ -142,6 +157,12 @@ class LiveService:
         if self._process is not None:
             self._process.kill()
             self.wait()
+
+    @property
+    def process(self) -> Process:
+        """What the kernel knows about it, while it runs."""
+        assert self._process is not None
+        return Process(self._process.pid)
 
     def log(self) -> str:
         """All that it has printed, over all its starts."""

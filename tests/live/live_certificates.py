@@ -72,6 +72,8 @@ class ReplacedTests(LiveTestCase):
         self.service = self.serve(
             # Nothing is read again but when the test says so.
             *("--auth", f"passwd:{passwd}", "--limit", "watch-seconds=3600"),
+            # All of them are one network.
+            *("--limit", f"connections-per-network={_SESSIONS + 10}"),
         )
         for user in users:
             Maildir(self.service.maildirs / user).deliver(_LETTER)

@@ -31,7 +31,8 @@ _SSLYZE_STAYS = {
 class ScannerTests(LiveTestCase):
     def setUp(self) -> None:
         super().setUp()
-        self.service = self.serve()
+        # They knock more often at once than whoever wants to log in.
+        self.service = self.serve("--limit", "logging-in-per-network=50")
 
     def test_nmap(self) -> None:
         """The grade is A on both ports."""

@@ -88,11 +88,20 @@ class Wire(Dialogue):
     socket: socket.socket | ssl.SSLSocket
 
     def __init__(
-        self, service: LiveService, way: Way = PLAIN, context: ssl.SSLContext | None = None
+        self,
+        service: LiveService,
+        way: Way = PLAIN,
+        context: ssl.SSLContext | None = None,
+        source: str = LOOPBACK,
     ) -> None:
-        """@param context: by default one that trusts the service."""
+        """
+        @param context: by default one that trusts the service.
+        @param source: the client's own address, any of 127.0.0.0/8.
+        """
         self._context = context or ssl.create_default_context(cafile=str(service.authority))
-        self.socket = socket.create_connection((LOOPBACK, service.port(way)), _SECONDS)
+        self.socket = socket.create_connection(
+            (LOOPBACK, service.port(way)), _SECONDS, source_address=(source, 0)
+        )
         # Each line goes out when it is written: no Nagle between two of them.
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if way.implicit:

@@ -1,0 +1,154 @@
+"""
+etc/supervisor under the real supervisord: start, drop of root, reload, drain, and a
+new start after a crash.
+"""
+
+from __future__ import annotations
+
+import os
+import poplib
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from configparser import ConfigParser
+from pathlib import Path
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from pop3svc.limits import Limits
+from pop3svc.operations.descriptors import fitted
+from tests.running import ROOT
+
+from .harness import LOOPBACK, PASSWORD, USER
+from .messages import Maildir
+from .programs import findProgram, run
+from .unprivileged import VMAIL, Status, freePrivilegedPort, give, needRoot, withUsers
+
+_PROGRAM = ROOT / "etc" / "supervisor" / "pop3svc.conf"
+_SECONDS = 30.0
+_DAEMON = """
+[unix_http_server]
+file={socket}
+[rpcinterface:supervisor]
+supervisor.rpcinterface_factory = supervisor.rpcinterface:make_main_rpcinterface
+[supervisorctl]
+serverurl=unix://{socket}
+[supervisord]
+nodaemon=true
+user=root
+logfile={directory}/supervisord.log
+pidfile={directory}/supervisord.pid
+childlogdir={directory}
+[include]
+files={directory}/pop3svc.conf
+"""
+
+
+class SupervisorTests(SynchronousTestCase):
+    def setUp(self) -> None:
+        needRoot()
+        self.directory = Path(os.path.abspath(self.mktemp()))
+        self.maildir = Maildir(self.directory / "mail" / USER)
+        give(self.maildir.path, VMAIL, VMAIL)
+        self.port = freePrivilegedPort()
+        self.log = self.directory / "pop3svc.log"
+        (self.directory / "pop3svc.toml").write_text(
+            f'pop3 = "tcp:{self.port}:interface={LOOPBACK}"\n'
+            f'auth = "memory:{USER}:{PASSWORD}"\n'
+            f'maildrop = "maildir:{self.directory}/mail/{{user}}"\n'
+        )
+        program = _PROGRAM.read_text()
+        for there, here in (
+            ("/opt/pop3svc/bin/twistd", f"{sys.prefix}/bin/twistd"),
+            ("/etc/pop3svc", str(self.directory)),
+            ("/var/log/supervisor", str(self.directory)),
+            ("directory=/\n", f"directory={ROOT}\n"),
+        ):
+            self.assertIn(there, program)
+            program = program.replace(there, here)
+        (self.directory / "pop3svc.conf").write_text(program)
+        # The path of a socket is short.
+        temporary = tempfile.TemporaryDirectory()
+        self.addCleanup(temporary.cleanup)
+        self.configuration = self.directory / "supervisord.conf"
+        self.configuration.write_text(
+            _DAEMON.format(directory=self.directory, socket=f"{temporary.name}/socket")
+        )
+        supervisord = subprocess.Popen(
+            [*withUsers(self.directory), findProgram("supervisord"), "-c", str(self.configuration)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        self.addCleanup(supervisord.wait)
+        self.addCleanup(supervisord.terminate)
+        self.awaitLog("event=listening")
+
+    def awaitLog(self, text: str, count: int = 1) -> None:
+        giveUp = time.monotonic() + _SECONDS
+        while not self.log.exists() or self.log.read_text().count(text) < count:
+            self.assertLess(time.monotonic(), giveUp, self.said())
+            time.sleep(0.05)
+
+    def said(self) -> str:
+        logs = (self.log, self.directory / "supervisord.log")
+        return "".join(each.read_text() for each in logs if each.exists())
+
+    def control(self, *words: str, statuses: tuple[int, ...] = (0,)) -> str:
+        command = (findProgram("supervisorctl"), "-c", str(self.configuration), *words)
+        return run(command, self.directory, statuses).decode()
+
+    def pid(self) -> int:
+        return int(self.control("pid", "pop3svc"))
+
+    def login(self) -> poplib.POP3:
+        client = poplib.POP3(LOOPBACK, self.port, timeout=20)
+        client.user(USER)
+        client.pass_(PASSWORD)
+        return client
+
+    def test_drain(self) -> None:
+        """A session that is open when the program is stopped is finished."""
+        self.assertEqual(Status(self.pid()).words("Uid"), [str(VMAIL)] * 4)
+        self.assertEqual(Status(self.pid()).words("Umask"), ["0077"])
+        client = self.login()
+        self.control("signal", "HUP", "pop3svc")
+        self.awaitLog("event=reloaded")
+        stopping = subprocess.Popen(
+            [findProgram("supervisorctl"), "-c", str(self.configuration), "stop", "pop3svc"],
+            stdout=subprocess.PIPE,
+        )
+        self.awaitLog("Closed)")
+        self.assertEqual(client.stat(), (0, 0))
+        self.assertIsNone(stopping.poll())
+        client.quit()
+        self.assertEqual(stopping.communicate(timeout=_SECONDS)[0], b"pop3svc: stopped\n")
+        self.assertIn("STOPPED", self.control("status", "pop3svc", statuses=(3,)))
+        self.assertIn("reason=quit", self.said())
+        self.assertIn("stopped: pop3svc (exit status 0)", self.said())
+        self.assertNotIn("Traceback", self.said())
+
+    def test_crash(self) -> None:
+        """Whatever ended it, it is started again."""
+        before = self.pid()
+        # supervisord takes what ends in its first second for a failed start.
+        time.sleep(1.1)
+        os.kill(before, signal.SIGKILL)
+        self.awaitLog("event=listening", 2)
+        self.assertNotEqual(self.pid(), before)
+        self.login().quit()
+
+
+class SettingsTests(SynchronousTestCase):
+    def test_drainFits(self) -> None:
+        """Whoever may go on after SIGTERM is not killed meanwhile."""
+        parser = ConfigParser()
+        parser.read(_PROGRAM)
+        program, limits = parser["program:pop3svc"], Limits()
+        self.assertGreater(int(program["stopwaitsecs"]), limits.drainSeconds + limits.closeSeconds)
+        self.assertEqual(program["stopsignal"], "TERM")
+        [descriptors] = re.findall(r"minfds=(\d+)", _PROGRAM.read_text())
+        self.assertEqual(fitted(limits, int(descriptors)), (limits, ""))
