@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from .harness import HOST, PASSWORD, USER, LiveService, Way
+from .harness import HOST, PASSWORD, USER, Served, Way
 from .programs import DeliveryProgram, findProgram, run
 
 _GOOD, _NO_MAIL = 0, 1
@@ -23,7 +23,7 @@ class Fetchmail:
 
     def poll(
         self,
-        service: LiveService,
+        service: Served,
         way: Way,
         keep: bool,
         user: str = USER,

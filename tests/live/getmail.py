@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from .harness import HOST, PASSWORD, USER, LiveService, Way
+from .harness import HOST, PASSWORD, USER, Served, Way
 from .programs import DeliveryProgram, findProgram, run
 
 
@@ -19,7 +19,7 @@ class Getmail:
         self._program = findProgram("getmail")
         self._delivery = DeliveryProgram(directory)
 
-    def poll(self, service: LiveService, way: Way, keep: bool, apop: bool = False) -> list[bytes]:
+    def poll(self, service: Served, way: Way, keep: bool, apop: bool = False) -> list[bytes]:
         """@see: L{scenario.ClientTestCase.poll}"""
         kind = "SimplePOP3SSLRetriever" if way.implicit else "SimplePOP3Retriever"
         check = f"ca_certs = {service.authority}" if way.tls else ""
