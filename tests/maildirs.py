@@ -4,6 +4,7 @@ Real Maildirs for the tests of the store.
 
 from __future__ import annotations
 
+import errno
 import os
 from contextlib import suppress
 from itertools import count
@@ -17,8 +18,10 @@ from twisted.trial.unittest import TestCase
 
 from pop3svc.interfaces import IMaildrop
 from pop3svc.limits import Limits
-from pop3svc.maildrops.files import Directory, MessageFile
+from pop3svc.maildrops import files
+from pop3svc.maildrops.files import Directory
 from pop3svc.maildrops.maildir import MaildirSource
+from pop3svc.maildrops.opened import MessageFile
 
 _SECONDS = count(1_700_000_000)
 
@@ -61,6 +64,10 @@ class MaildirTestCase(TestCase):
         path.write_bytes(message)
         return path
 
+    def forgetLedger(self) -> None:
+        """As if no session had been there before."""
+        (self.maildir / "pop3svc-ledger").unlink(missing_ok=True)
+
     async def waitForTick(self) -> None:
         """Until the times of the directories are old enough to be believed."""
         await deferLater(reactor, 0.03)
@@ -85,6 +92,7 @@ class MaildirTestCase(TestCase):
         @param call: a method of L{Directory}, or C{read}, C{readCached}.
         @return: to be restored, else it lasts for the test.
         """
+        self.coldCache()
         owner = MessageFile if call in ("read", "readCached") else Directory
         called, inode = getattr(owner, call), path.stat().st_ino
 
@@ -100,6 +108,15 @@ class MaildirTestCase(TestCase):
             return called(this, *args)
 
         return self.patch(owner, call, failing)
+
+    def coldCache(self) -> None:
+        """As if the kernel had nothing in memory, for the rest of the test."""
+
+        def refuse(*args: Any) -> int:
+            raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+
+        self.patch(files, "openCached", refuse)
+        self.patch(files, "openCachedBelow", refuse)
 
     def descriptors(self) -> int:
         """How many descriptors this process holds below the root."""

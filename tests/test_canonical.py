@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from pop3svc.canonical import Canonical, canonicalOctets
+from pop3svc.canonical import Canonical, canonicalOctets, wholeOctets
 
 # Few different octets, so that line ends of every sort meet often.
 MESSAGES = st.lists(st.sampled_from([b"\r", b"\n", b"a", b".", b"\0", b"\xff"]), max_size=40).map(
@@ -55,6 +55,7 @@ class CanonicalTests(SynchronousTestCase):
         making.end()
         self.assertEqual(counting.octets, making.octets)
         self.assertEqual(canonicalOctets(chunked(stored, cuts)), len(reference(stored)))
+        self.assertEqual(wholeOctets(stored), len(reference(stored)))
 
     @settings(deadline=None)
     @given(MESSAGES)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import errno
 import os
 import socket
-from collections.abc import Iterator
 
 from twisted.logger import capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 
 from pop3svc.errors import MaildropUnavailable, MessageVanished
 from pop3svc.limits import Limits
+from pop3svc.maildrops.columns import Rows
 from pop3svc.maildrops.files import Directory
 from pop3svc.maildrops.listing import Listing
 from pop3svc.maildrops.remembered import RememberedListings
@@ -150,6 +150,7 @@ class UnreadableTests(MaildirTestCase):
         """It stays in the list with its stored size, is logged once, and comes back when mended."""
         for call, code in [("open", errno.EACCES), ("open", errno.EIO), ("read", errno.EIO)]:
             source = self.makeMaildirSource()
+            self.forgetLedger()
             patched = self.failing(call, code, self.paths[1])
             with capturedLogs() as logs:
                 maildrop = await source.openMaildrop(b"karl")
@@ -185,13 +186,11 @@ class UnreadableTests(MaildirTestCase):
 
     async def test_directory(self) -> None:
         """A directory that cannot be read to its end is no shorter directory."""
-        entries = Directory.entries
 
-        def broken(directory: Directory) -> Iterator[tuple[bytes, int, bool]]:
-            yield next(entries(directory))
+        def broken(directory: Directory, most: int) -> list[str]:
             raise OSError(errno.EIO, "no")
 
-        self.patch(Directory, "entries", broken)
+        self.patch(Directory, "names", broken)
         with self.assertRaises(MaildropUnavailable) as caught:
             await self.source.openMaildrop(b"karl")
         self.assertEqual(
@@ -216,37 +215,43 @@ class UnreadableTests(MaildirTestCase):
 class RememberedTests(SynchronousTestCase):
     """L{pop3svc.maildrops.remembered}: within a bound, the latest first."""
 
-    def listing(self, messages: int) -> Listing:
-        return Listing(bases=[b"x"] * messages)
+    # Of an empty one.
+    octets = 2056
+
+    def listing(self, ledger: bool = True) -> Listing:
+        return Listing(ledger=(1, 2, 3, 4) if ledger else None)
 
     def test_bound(self) -> None:
-        remembered = RememberedListings(10)
-        listings = {name: self.listing(4) for name in (b"a", b"b", b"c")}
-        remembered.put(b"a", listings[b"a"])
-        remembered.put(b"b", listings[b"b"])
-        remembered.put(b"a", listings[b"a"])
-        remembered.put(b"c", listings[b"c"])
-        self.assertIs(remembered.get(b"a"), listings[b"a"])
-        self.assertIs(remembered.get(b"c"), listings[b"c"])
-        self.assertEqual(len(remembered.get(b"b")), 0)
-        remembered.bound(4)
-        self.assertEqual(len(remembered.get(b"a")), 0)
-        self.assertIs(remembered.get(b"c"), listings[b"c"])
+        remembered = RememberedListings(4 * self.octets)
+        listings = {name: self.listing() for name in (b"a", b"b", b"c", b"d", b"e")}
+        for name in (b"a", b"b", b"c", b"d", b"a", b"e"):
+            remembered.put(name, listings[name])
+        for name in (b"a", b"c", b"d", b"e"):
+            self.assertIs(remembered.get(name), listings[name])
+        self.assertIsNone(remembered.get(b"b"))
+        remembered.bound(self.octets)
+        self.assertIsNone(remembered.get(b"a"))
+        self.assertIs(remembered.get(b"e"), listings[b"e"])
 
-    def test_tooLarge(self) -> None:
-        """What does not fit alone is not kept, nor anything with a bound of 0."""
-        for bound, messages in [(3, 4), (0, 1), (0, 0)]:
+    def test_large(self) -> None:
+        """What takes more than a quarter is left to its ledger, if it has one."""
+        for bound, ledger, kept in [
+            (4 * self.octets, True, True),
+            (4 * self.octets - 1, True, False),
+            (self.octets, False, True),
+            (self.octets - 1, False, False),
+            (0, False, False),
+        ]:
             remembered = RememberedListings(bound)
-            listing = self.listing(messages)
+            listing = self.listing(ledger)
             remembered.put(b"a", listing)
-            self.assertIsNot(remembered.get(b"a"), listing)
+            self.assertIs(remembered.get(b"a"), listing if kept else None, (bound, ledger))
 
-    def test_emptyOnesCount(self) -> None:
-        """Empty maildrops are remembered, but not without end."""
-        remembered = RememberedListings(2)
-        empty = [self.listing(0) for _ in range(3)]
-        for number, listing in enumerate(empty):
-            remembered.put(b"%d" % number, listing)
-        self.assertIsNot(remembered.get(b"0"), empty[0])
-        self.assertIs(remembered.get(b"1"), empty[1])
-        self.assertIs(remembered.get(b"2"), empty[2])
+    def test_grown(self) -> None:
+        """What has become too large does not stay as it was."""
+        remembered = RememberedListings(4 * self.octets)
+        remembered.put(b"a", self.listing())
+        rows = Rows()
+        rows.append(b"1.a", (0, b""), 2, 1, b"1.a")
+        remembered.put(b"a", Listing(columns=rows.columns(), ledger=(1, 2, 3, 4)))
+        self.assertIsNone(remembered.get(b"a"))

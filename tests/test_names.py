@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from pop3svc.maildrops.names import arrival, split, uniqueId
+from pop3svc.maildrops.names import arrival, notedOctets, split, uniqueId
 from pop3svc.snapshot import Snapshot
 
 
@@ -34,6 +34,27 @@ class NamesTests(SynchronousTestCase):
             (b"", -1, 0),
         ]:
             self.assertEqual(arrival(base), (seconds, microseconds, base))
+
+    def test_notedOctets(self) -> None:
+        """W= counts only where it can be right."""
+        for base, stored, noted in [
+            (b"1.a", 10, None),
+            (b"1.a,S=10,W=12", 10, 12),
+            (b"1.a,W=12,S=10", 10, 12),
+            (b"1.a,W=12", 10, 12),
+            (b"1.a,S=11,W=12", 10, None),
+            (b"1.a,W=9", 10, None),
+            (b"1.a,W=10", 10, 10),
+            (b"1.a,W=22", 10, 22),
+            (b"1.a,W=23", 10, None),
+            (b"1.a,W=0", 0, 0),
+            (b"1.a,W=", 10, None),
+            (b"1.a,W=12x", 10, None),
+            (b"1.a,XW=12", 10, None),
+            (b"1.a,W=" + b"9" * 5000, 10, None),
+            (b"1.aW=12", 10, None),
+        ]:
+            self.assertEqual((base, notedOctets(base, stored)), (base, noted))
 
     def test_uniqueId(self) -> None:
         """Base names stay as they are where they may; it is the same digest for ever."""

@@ -11,7 +11,7 @@ from twisted.logger import capturedLogs
 from pop3svc.errors import MaildropUnavailable, MessageVanished
 from pop3svc.interfaces import IMessageReader
 from pop3svc.limits import Limits
-from pop3svc.maildrops.files import MessageFile
+from pop3svc.maildrops.opened import MessageFile
 
 from .maildirs import MaildirTestCase, deliver
 
@@ -33,6 +33,7 @@ class ReaderTests(MaildirTestCase):
 
     async def test_smallIsReadAtOnce(self) -> None:
         """A small message takes one call in the pool and holds no descriptor."""
+        self.coldCache()
         maildrop = await self.enter()
         calls, before = self.spy(self.source._pool, "run"), self.descriptors()
         reader = await maildrop.openMessage(1)
@@ -79,6 +80,7 @@ class ReaderTests(MaildirTestCase):
 
     async def test_diskFails(self) -> None:
         """In the middle of a message: it fails, and is not taken for its end."""
+        self.coldCache()
         reader = await self.open(2)
         self.failing("read", errno.EIO, self.large)
         self.patch(MessageFile, "readCached", lambda self, octets, offset: None)

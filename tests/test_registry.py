@@ -50,7 +50,8 @@ class RegistryTests(SynchronousTestCase):
             "there is no kind of maildrop 'Maildri'; did you mean maildir?",
         )
         self.assertEqual(
-            self.refused("xyz:1"), "there is no kind of maildrop 'xyz'; there are maildir, memory"
+            self.refused("xyz:1"),
+            "there is no kind of maildrop 'xyz'; there are maildir, mbox, memory",
         )
 
     def test_kindTwice(self) -> None:
@@ -74,4 +75,4 @@ class RegistryTests(SynchronousTestCase):
 
     def test_helpTextOfAll(self) -> None:
         text = registry.helpText()
-        self.assertLess(text.index("  maildir:TEMPLATE\n"), text.index("  memory:[FILE"))
+        self.assertLess(text.index("  maildir:TEMPLATE["), text.index("  memory:[FILE"))

@@ -26,6 +26,30 @@ class SnapshotTests(SynchronousTestCase):
         self.assertIs(snapshot.uniqueIdListing, snapshot.uniqueIdListing)
         self.assertEqual(snapshot.octets, (1, 2))
 
+    def test_columns(self) -> None:
+        """Columns are sequences, held as blocks, and equal to any with the same items."""
+        ids = [b"id.%d" % number for number in range(2500)]
+        snapshot = Snapshot(range(2500), ids)
+        for column, expected in ((snapshot.octets, list(range(2500))), (snapshot.uniqueIds, ids)):
+            self.assertEqual(list(column), expected)
+            for row in (0, 999, 1000, 2499, -1, -2500):
+                self.assertEqual(column[row], expected[row])
+            for rows in (slice(3, 9), slice(None), slice(9, 3), slice(2499, 9999), slice(9, 1, -3)):
+                self.assertEqual(list(column[rows]), expected[rows])
+            for row in (2500, -2501):
+                with self.assertRaises(IndexError):
+                    column[row]
+            self.assertEqual(column, tuple(expected))
+            self.assertNotEqual(column, expected[1:])
+            self.assertNotEqual(column, 7)
+        self.assertEqual(repr(snapshot.uniqueIds[:2]), "[b'id.0', b'id.1']")
+        self.assertEqual(repr(Snapshot([1, 2], [b"a", b"b"]).uniqueIds), "<2 rows: b'a', b'b'>")
+
+    def test_noSizes(self) -> None:
+        for wrong in (-1, 2**64):
+            with self.assertRaisesRegex(ValueError, "^a size is no number of octets: "):
+                Snapshot([wrong], [b"a"])
+
     def test_columnsOfDifferentLength(self) -> None:
         with self.assertRaisesRegex(ValueError, "^2 sizes and 1 unique-ids are no snapshot$"):
             Snapshot([1, 2], [b"a"])

@@ -16,8 +16,9 @@ from pop3svc.maildrops import memory
 from pop3svc.maildrops.memory import MemoryMaildrop, MemoryMaildropSource, MemoryReader
 from pop3svc.testing import MaildropContract
 
-from . import faultystores
-from .faultystores import FAULTS
+from . import faultyrelenting, faultystores
+
+FAULTS = {**faultystores.FAULTS, **faultyrelenting.FAULTS}
 
 TESTS = sorted(name for name, _ in inspect.getmembers(MaildropContract) if name.startswith("test_"))
 
@@ -50,11 +51,20 @@ class ContractTests(SynchronousTestCase):
             [
                 "test_deliveredBeforeRemove",
                 "test_deliveredInSession",
+                "test_reclaimAfterDelivery",
                 "test_stranger",
                 "test_takenAway",
                 "test_uniqueIdsAreNotUsedAgain",
             ],
         )
+
+    def test_optionalInterface(self) -> None:
+        """A store that keeps its lock to the end owes nothing about relenting."""
+        relenting = [name for name in TESTS if "eclaim" in name or "relent" in name]
+        self.assertEqual(len(relenting), 6)
+        for name in relenting:
+            result = run(faultyrelenting.WithoutRelenting, name)
+            self.assertEqual((name, len(result.skipped)), (name, 1))
 
     def test_faultyStores(self) -> None:
         """Each fault is found by the tests that are about it."""

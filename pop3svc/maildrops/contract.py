@@ -5,9 +5,6 @@ The tests that every store must pass; L{pop3svc.testing} offers them to authors.
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Sequence
-from hashlib import sha256
-from typing import TYPE_CHECKING
 
 from twisted.trial.unittest import SkipTest
 from zope.interface.verify import verifyObject
@@ -15,11 +12,8 @@ from zope.interface.verify import verifyObject
 from ..canonical import canonicalOctets
 from ..errors import MaildropError, MaildropInUse, MessageVanished
 from ..interfaces import IMaildrop, IMaildropSource, IMessageReader
-
-if TYPE_CHECKING:
-    from twisted.trial.unittest import TestCase as _Mixed
-else:
-    _Mixed = object
+from .contractcase import gist
+from .contractrelenting import RelentingContract
 
 # What breaks stores and the counting of octets: nothing at all, no line end at
 # the end, lines of dots, each sort of line end alone and cut by a block, NUL,
@@ -38,90 +32,14 @@ AWKWARD_MESSAGES = (
 _UNIQUE_ID = re.compile(rb"[\x21-\x7e]{1,70}\Z")
 
 
-def _gist(message: bytes) -> bytes:
-    """A message as a failed test should show it."""
-    if len(message) < 80:
-        return message
-    return b"%d octets, sha256 %s" % (len(message), sha256(message).hexdigest().encode())
-
-
-class MaildropContract(_Mixed):
+class MaildropContract(RelentingContract):
     """
     What a session, and the client behind it, relies on.
 
-    Tests that need C{deliver} or C{takeAway} are skipped where these are missing.
-
-    @ivar avatarId: whose maildrop is tested.
-    @ivar strangerId: somebody without a maildrop, or L{None} if everybody has
-        one.
+    Tests that need C{deliver} or C{takeAway} are skipped where these are missing,
+    and so are those of L{RelentingContract} where a maildrop does not provide
+    L{pop3svc.interfaces.IRelenting}. L{MaildropContractCase} tells what to set.
     """
-
-    avatarId = b"karl"
-    strangerId: bytes | None = b"nobody"
-
-    def makeSource(self, messages: list[bytes]) -> IMaildropSource | Awaitable[IMaildropSource]:
-        """A new source, in which C{avatarId} has these messages, as stored, in this order."""
-        raise NotImplementedError
-
-    def deliver(self, source: IMaildropSource, message: bytes) -> Awaitable[None]:
-        """Add a message to the maildrop of C{avatarId}, as an MTA would, session or not."""
-        raise SkipTest("no deliver in this test case")
-
-    def takeAway(self, source: IMaildropSource, uniqueId: bytes) -> Awaitable[None]:
-        """Remove a message of C{avatarId} behind the back of a session."""
-        raise SkipTest("no takeAway in this test case")
-
-    # What the tests are written with.
-
-    async def _start(self, messages: list[bytes]) -> IMaildropSource:
-        self._open: list[IMaildrop] = []
-        self.addCleanup(self._closeRest)
-        made = self.makeSource(messages)
-        return await made if isinstance(made, Awaitable) else made
-
-    async def _enter(self, source: IMaildropSource) -> IMaildrop:
-        maildrop = await source.openMaildrop(self.avatarId)
-        self._open.append(maildrop)
-        return maildrop
-
-    async def _leave(self, maildrop: IMaildrop) -> None:
-        self._open.remove(maildrop)
-        await maildrop.close()
-
-    async def _closeRest(self) -> None:
-        while self._open:
-            await self._open.pop().close()
-
-    async def _ids(self, source: IMaildropSource) -> list[bytes]:
-        """The unique-ids that a session of its own sees."""
-        maildrop = await self._enter(source)
-        await self._leave(maildrop)
-        return list(maildrop.messages.uniqueIds)
-
-    async def _contents(self, maildrop: IMaildrop) -> list[bytes]:
-        numbers = range(1, len(maildrop.messages) + 1)
-        return [await self._content(maildrop, number) for number in numbers]
-
-    async def _assertContents(self, maildrop: IMaildrop, messages: Sequence[bytes]) -> None:
-        got = await self._contents(maildrop)
-        self.assertEqual(list(map(_gist, got)), list(map(_gist, messages)))
-
-    async def _content(self, maildrop: IMaildrop, number: int, octets: int = 65536) -> bytes:
-        reader = await maildrop.openMessage(number)
-        try:
-            return await self._readRest(reader, octets)
-        finally:
-            reader.close()
-
-    async def _readRest(self, reader: IMessageReader, octets: int) -> bytes:
-        content = []
-        while data := await reader.read(octets):
-            self.assertLessEqual(len(data), octets, "read() returned more than was asked for")
-            content.append(data)
-        self.assertEqual(await reader.read(octets), b"", "read() went on behind the end")
-        return b"".join(content)
-
-    # The tests.
 
     async def test_interfaces(self) -> None:
         """Source, maildrop and reader provide their interfaces."""
@@ -160,8 +78,10 @@ class MaildropContract(_Mixed):
         """A reader never gives more than it is asked for, and then all the rest."""
         source = await self._start([AWKWARD_MESSAGES[5], AWKWARD_MESSAGES[8]])
         maildrop = await self._enter(source)
-        self.assertEqual(_gist(await self._content(maildrop, 1, 1)), _gist(AWKWARD_MESSAGES[5]))
-        self.assertEqual(_gist(await self._content(maildrop, 2, 7001)), _gist(AWKWARD_MESSAGES[8]))
+        messages = AWKWARD_MESSAGES[5], AWKWARD_MESSAGES[8]
+        for number, octets, message in ((1, 1, messages[0]), (2, 7001, messages[1])):
+            got = await self._content(maildrop, number, octets)
+            self.assertEqual(gist(got), gist(self.asStored(message)))
 
     async def test_closeReaderEarly(self) -> None:
         """A message that was not read to its end can be opened again."""
@@ -177,7 +97,7 @@ class MaildropContract(_Mixed):
         one, two = await maildrop.openMessage(1), await maildrop.openMessage(1)
         start = await one.read(100)
         for got in (await self._readRest(two, 4096), start + await self._readRest(one, 65536)):
-            self.assertEqual(_gist(got), _gist(AWKWARD_MESSAGES[8]))
+            self.assertEqual(gist(got), gist(AWKWARD_MESSAGES[8]))
         one.close()
         two.close()
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+from contextlib import suppress
 
 from ..errors import MaildropInUse, MaildropUnavailable
 
@@ -42,4 +43,6 @@ def unlock(descriptor: int) -> None:
     Free the lock. Closing the descriptor alone would not do it while a process
     that was forked in the meantime still holds a copy.
     """
-    fcntl.flock(descriptor, fcntl.LOCK_UN)
+    # Should it fail, the close that follows has to do.
+    with suppress(OSError):
+        fcntl.flock(descriptor, fcntl.LOCK_UN)

@@ -21,7 +21,13 @@ from zope.interface import implementer
 
 from ..canonical import canonicalOctets
 from ..errors import MaildropInUse, MaildropUnavailable, MessageVanished, SettingError
-from ..interfaces import IMaildrop, IMaildropSource, IMaildropSourceFactory, IMessageReader
+from ..interfaces import (
+    IMaildrop,
+    IMaildropSource,
+    IMaildropSourceFactory,
+    IMessageReader,
+    IRelenting,
+)
 from ..snapshot import Snapshot
 
 
@@ -63,14 +69,18 @@ class MemoryMaildropSource:
         return self._maildrops[avatarId]
 
 
-@implementer(IMaildrop)
+@implementer(IMaildrop, IRelenting)
 class MemoryMaildrop:
-    """One maildrop, locked; L{IMaildrop} says what each method owes."""
+    """
+    One maildrop, locked; L{IMaildrop} says what each method owes. The last two
+    are for L{IRelenting}, and may be left out.
+    """
 
     def __init__(self, stored: dict[bytes, bytes], inUse: set[bytes], avatarId: bytes) -> None:
         self._stored = stored
         self._inUse = inUse
         self._avatarId = avatarId
+        self._locked = True
         self._uniqueIds = dict(enumerate(stored, 1))
         self.messages = Snapshot((canonicalOctets([each]) for each in stored.values()), stored)
 
@@ -86,8 +96,20 @@ class MemoryMaildrop:
         return succeed([])
 
     def close(self) -> Deferred[None]:
-        self._inUse.discard(self._avatarId)
+        return self.relent()
+
+    def relent(self) -> Deferred[None]:
+        if self._locked:
+            self._inUse.discard(self._avatarId)
+        self._locked = False
         return succeed(None)
+
+    def reclaim(self) -> Deferred[bool]:
+        complete = self._stored.keys() >= set(self._uniqueIds.values())
+        self._locked = complete and self._avatarId not in self._inUse
+        if self._locked:
+            self._inUse.add(self._avatarId)
+        return succeed(self._locked)
 
 
 @implementer(IMessageReader)

@@ -18,6 +18,9 @@ _DIGEST = re.compile(rb"digest=[0-9a-f]{%d}\Z" % (2 * _DIGEST_OCTETS))
 # Seconds, and microseconds in the second part: M27964P3453 as Dovecot, Courier
 # and Postfix write it, H27964P3453 as Exim does.
 _ARRIVAL = re.compile(rb"([0-9]+)(?:\.[^.]*?[MH]([0-9]+))?")
+# Octets as stored, and with CRLF at the end of each line, as Dovecot and others
+# note them; no file is so large that it has more digits.
+_SIZES = re.compile(rb",([SW])=([0-9]{1,15})(?=,|\Z)")
 
 
 def split(name: bytes) -> tuple[bytes, bytes]:
@@ -30,6 +33,11 @@ def split(name: bytes) -> tuple[bytes, bytes]:
     return base, name[len(base) :]
 
 
+def isUniqueId(octets: bytes) -> bool:
+    """Whether RFC 1939 allows it."""
+    return _UNIQUE_ID.match(octets) is not None
+
+
 def uniqueId(base: bytes) -> bytes:
     """
     The base name itself where RFC 1939 allows it, else a digest of it.
@@ -39,7 +47,12 @@ def uniqueId(base: bytes) -> bytes:
     """
     if _UNIQUE_ID.match(base) and not _DIGEST.match(base):
         return base
-    return b"digest=" + blake2b(base, digest_size=_DIGEST_OCTETS).hexdigest().encode()
+    return digestId(base)
+
+
+def digestId(octets: bytes) -> bytes:
+    """A unique-id for any octets."""
+    return b"digest=" + blake2b(octets, digest_size=_DIGEST_OCTETS).hexdigest().encode()
 
 
 def arrival(base: bytes) -> tuple[int, int, bytes]:
@@ -55,3 +68,19 @@ def arrival(base: bytes) -> tuple[int, int, bytes]:
         return -1, 0, base
     seconds, microseconds = found.groups(b"0")
     return int(seconds), int(microseconds), base
+
+
+def notedOctets(base: bytes, stored: int) -> int | None:
+    """
+    The octets of the canonical form that the name notes as C{W=}; L{None} if it
+    notes none, or if they cannot be those of this file.
+
+    @param stored: the file's size. An C{S=} of another number says that the
+        file was changed after it was named.
+    """
+    noted = {kind: int(octets) for kind, octets in _SIZES.findall(base)}
+    octets = noted.get(b"W")
+    if octets is None or noted.get(b"S", stored) != stored:
+        return None
+    # At the most each octet is a line end, and the last line lacks one.
+    return octets if stored <= octets <= 2 * stored + 2 else None

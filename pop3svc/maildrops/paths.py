@@ -16,7 +16,8 @@ from contextlib import ExitStack
 from difflib import get_close_matches
 
 from ..errors import MaildropUnavailable, SettingError
-from .files import Directory, unavailable
+from .files import Directory
+from .troubles import unavailable
 
 _PLACEHOLDERS = ("user", "local", "domain")
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
@@ -52,6 +53,15 @@ class Place:
                 return directory.enter(components[-1])
             except OSError as error:
                 raise unavailable(error, self.path(components)) from error
+
+    def openCached(self, components: list[bytes]) -> Directory:
+        """
+        As L{open}, without waiting.
+
+        @raise OSError: for whatever reason; L{open} has the last word.
+        """
+        with Directory.rootCached(self.prefix) as prefix:
+            return prefix.enterCached(b"/".join(components))
 
     def path(self, components: list[bytes]) -> bytes:
         """The whole path, for the log and as a key; never to be opened."""

@@ -12,7 +12,7 @@ from zope.interface import implementer
 from ..errors import MaildropUnavailable, MessageVanished
 from ..interfaces import IMessageReader
 from ..pools import Pool, PoolFull
-from .files import MessageFile
+from .opened import MessageFile
 
 
 @implementer(IMessageReader)
@@ -26,7 +26,7 @@ class MaildirReader:
         """
         @param pool: where to wait for the disk.
         @param file: closed already if C{first} is all of it.
-        @param first: the message's first octets.
+        @param first: the message's first octets, so far as they are read.
         """
         self._pool = pool
         self._file = file
@@ -40,14 +40,17 @@ class MaildirReader:
         @return: fails with L{MessageVanished} when the file cannot be read to
             the end, or has become shorter.
         """
-        if self._offset < len(self._first):
-            return succeed(self._advance(self._first[self._offset : self._offset + octets]))
+        if self._first:
+            data = self._first[:octets]
+            # A peer who does not read on must not make us hold what it has.
+            self._first = self._first[octets:]
+            return succeed(self._advance(data))
         wanted = min(octets, self._file.octets - self._offset)
         if wanted <= 0:
             return succeed(b"")
-        data = self._file.readCached(wanted, self._offset)
-        if data:
-            return succeed(self._advance(data))
+        cached = self._file.readCached(wanted, self._offset)
+        if cached:
+            return succeed(self._advance(cached))
         return Deferred.fromCoroutine(self._wait(wanted))
 
     def close(self) -> None:

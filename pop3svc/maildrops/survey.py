@@ -1,5 +1,5 @@
 """
-Which messages lie in a Maildir, while others deliver, rename and remove.
+Which names stand in a Maildir, while others deliver, rename and remove.
 
 Reading a directory is no snapshot of it: an entry that is renamed meanwhile may
 be missed altogether. A list of messages with one missing makes a client forget
@@ -9,13 +9,13 @@ while it was made, or when two in a row agree.
 
 from __future__ import annotations
 
+import os
 import time
-from array import array
 from collections.abc import Iterable
 
 from ..errors import MaildropUnavailable
-from .files import Directory, NotAMessage, Stamp
-from .names import split
+from .files import Directory, Stamp
+from .opened import NotAMessage
 
 # The directories of a Maildir that hold messages. C{new} is read first: mail
 # moves from there to C{cur}, and so is met twice rather than never.
@@ -24,125 +24,78 @@ _PASSES = 4
 _SECOND = 1_000_000_000
 # The kernel's clock for time stamps goes in ticks of up to 10 milliseconds.
 _TICK = 20_000_000
+# Names in a directory that are no messages, above which nobody counts them.
+_OTHER_NAMES = 1000
 
 # Where a message lies: an index into DIRECTORIES, and the rest of its name.
 Place = tuple[int, bytes]
-Stamps = tuple[Stamp, ...]
+# For each directory; None if its times tell nothing.
+Stamps = tuple[Stamp | None, ...]
+
+UNKNOWN: Stamps = (None, None)
 
 
 class Survey:
     """
-    The messages of one Maildir, in no order, by base name.
+    One reading of the directories.
 
-    @ivar rows: the number of a message's row in the columns.
-    @ivar places: a column: where each message lies.
-    @ivar inodes: a column: each message's inode number.
-    @ivar twins: further names of a message, for the few that have any.
-    @ivar leftOut: how many entries are no messages.
-    @ivar leftOutName: the name of one of them.
-    @ivar stamps: the times of the directories, or L{None} if a later change may
-        have left the same times.
+    @ivar names: for each directory its names, as L{os.fsdecode} makes them, or
+        L{None} if it need not be read.
+    @ivar stamps: the times of the directories; L{None} where a later change
+        may leave the same times.
     """
 
-    def __init__(self) -> None:
-        self.rows: dict[bytes, int] = {}
-        self.places: list[Place] = []
-        self.inodes = array("Q")
-        self.twins: dict[bytes, list[Place]] = {}
-        self.leftOut = 0
-        self.leftOutName = b""
-        self.stamps: Stamps | None = None
+    def __init__(self, names: tuple[list[str] | None, ...], stamps: Stamps) -> None:
+        self.names = names
+        self.stamps = stamps
 
-    def read(self, directories: Iterable[Directory], most: int | None) -> None:
-        """
-        @param directories: as L{DIRECTORIES} orders them.
-        @param most: how many messages there may be.
-        @raise MaildropUnavailable: there are more.
-        """
-        for index, directory in enumerate(directories):
-            self._readOne(directory, index, most)
-
-    def place(self, base: bytes) -> Place | None:
-        """Where a message lies, if it does."""
-        row = self.rows.get(base)
-        return None if row is None else self.places[row]
+    def agrees(self, other: Survey) -> bool:
+        """Whether another reading found the same messages, wherever they lay."""
+        if [each is None for each in self.names] != [each is None for each in other.names]:
+            return False
+        return self._bases() == other._bases()
 
     def adopt(self, other: Survey, directories: tuple[Directory, ...]) -> None:
-        """Take over what another survey found, this one missed, and is there."""
-        for base, row in other.rows.items():
-            index, rest = other.places[row]
-            if base not in self.rows and _isThere(directories[index], base + rest):
-                self.rows[base] = len(self.places)
-                self.places.append(other.places[row])
-                self.inodes.append(other.inodes[row])
-
-    def _readOne(self, directory: Directory, index: int, most: int | None) -> None:
-        # A microsecond more in here is felt with 100,000 messages, hence the
-        # local names and a place that is made only once for all that share it.
-        rows, places, inodes = self.rows, self.places, self.inodes
-        known: dict[bytes, Place] = {}
-        for name, inode, regular in directory.entries():
-            if name.startswith(b"."):
+        """Take over what another reading found, this one missed, and is there."""
+        bases = self._bases()
+        for names, others, directory in zip(self.names, other.names, directories, strict=True):
+            if names is None or others is None:
                 continue
-            if not regular:
-                self._leaveOut(name)
-                continue
-            base, rest = split(name)
-            place = known.get(rest)
-            if place is None:
-                place = known[rest] = (index, rest)
-            count = len(places)
-            row = rows.setdefault(base, count)
-            if row != count:
-                self._addAgain(name, row, place, inode)
-                continue
-            places.append(place)
-            inodes.append(inode)
-            if count == most:
-                raise MaildropUnavailable(
-                    f"the maildrop has more than {most} messages; raise the limit maildrop-messages"
-                )
+            for name in others:
+                if _base(name) not in bases and _isThere(directory, os.fsencode(name)):
+                    names.append(name)
+                    bases.add(_base(name))
 
-    def _addAgain(self, name: bytes, row: int, place: Place, inode: int) -> None:
-        base, _ = split(name)
-        if self.inodes[row] == inode:
-            # Two names of one file: met before and after a rename, or left
-            # behind by an interrupted delivery.
-            self.twins.setdefault(base, []).append(self.places[row])
-            self.places[row] = place
-            return
-        # Two files claim to be the same message. One of them is served, in each
-        # session the same one, and the other never touched.
-        self._leaveOut(name)
-        if inode < self.inodes[row]:
-            self.places[row], self.inodes[row] = place, inode
-            self.twins.pop(base, None)
-
-    def _leaveOut(self, name: bytes) -> None:
-        self.leftOut += 1
-        self.leftOutName = name
+    def _bases(self) -> set[str]:
+        return {_base(name) for names in self.names if names is not None for name in names}
 
 
-def survey(directories: tuple[Directory, ...], most: int | None = None) -> Survey:
+def survey(directories: tuple[Directory, ...], most: int, known: Stamps = UNKNOWN) -> Survey:
     """
-    Find all messages. Call it in a thread.
+    Find all names. Call it in a thread.
 
     @param directories: as L{DIRECTORIES} orders them.
     @param most: how many messages there may be.
-    @raise MaildropUnavailable: there are more.
+    @param known: a directory with these times need not be read.
+    @raise MaildropUnavailable: there are more messages.
     @raise OSError: a directory cannot be read.
     """
     surveys: list[Survey] = []
     while True:
         stamps = directoryStamps(directories)
         settled = _areSettled(stamps)
-        latest = Survey()
-        latest.read(directories, most)
+        names = tuple(
+            None if stamp == old else _names(directory, most)
+            for directory, stamp, old in zip(directories, stamps, known, strict=True)
+        )
+        latest = Survey(names, UNKNOWN)
         if directoryStamps(directories) == stamps:
-            if settled:
-                latest.stamps = stamps
-                return latest
-            if surveys and surveys[-1].rows.keys() == latest.rows.keys():
+            trusted = tuple(
+                stamp if names is None or isSettled else None
+                for stamp, names, isSettled in zip(stamps, latest.names, settled, strict=True)
+            )
+            if None not in trusted or (surveys and surveys[-1].agrees(latest)):
+                latest.stamps = trusted
                 return latest
         if len(surveys) == _PASSES:
             # Somebody renames without pause. What this pass missed is believed
@@ -153,28 +106,46 @@ def survey(directories: tuple[Directory, ...], most: int | None = None) -> Surve
         surveys.append(latest)
 
 
-def directoryStamps(directories: Iterable[Directory]) -> Stamps:
+def directoryStamps(directories: Iterable[Directory]) -> tuple[Stamp, ...]:
     """The times by which a change of the directories shows."""
     return tuple(directory.stamp() for directory in directories)
 
 
-def _areSettled(stamps: Stamps) -> bool:
+def tooMany(most: int) -> MaildropUnavailable:
+    """A listing that is too long is never cut short."""
+    return MaildropUnavailable(
+        f"the maildrop has more than {most} messages; raise the limit maildrop-messages"
+    )
+
+
+def _names(directory: Directory, most: int) -> list[str]:
+    bound = most + _OTHER_NAMES
+    names = directory.names(bound + 1)
+    if len(names) > bound:
+        raise tooMany(most)
+    return names
+
+
+def _areSettled(stamps: Iterable[Stamp]) -> list[bool]:
     """
-    Whether any further change will show in the times. A change within the same
-    tick of the file system's clock does not.
+    For each directory whether any further change will show in its times. A
+    change within the same tick of the file system's clock does not.
     """
     now = time.time_ns()
-    return all(
+    return [
         # Times in whole seconds come from a file system that knows no parts.
-        changed + (_TICK if changed % _SECOND else 2 * _SECOND) < now
+        all(changed + (_TICK if changed % _SECOND else 2 * _SECOND) < now for changed in stamp[2:])
         for stamp in stamps
-        for changed in stamp[2:]
-    )
+    ]
+
+
+def _base(name: str) -> str:
+    return name.partition(":")[0]
 
 
 def _isThere(directory: Directory, name: bytes) -> bool:
     try:
-        directory.octets(name)
+        directory.look(name)
     except (FileNotFoundError, NotAMessage):
         return False
     return True

@@ -3,7 +3,8 @@ The files behind a listing, wherever they have gone since.
 
 While a session lasts, mail readers set flags and move messages from C{new} to
 C{cur}: both change the name. A message is looked for where it was seen last, and
-if it is not there, by its base name, once more. Call all of this in a thread.
+if it is not there, by its base name, once more. Call all of this in a thread, but for
+L{Whereabouts.openCached}.
 """
 
 from __future__ import annotations
@@ -11,14 +12,15 @@ from __future__ import annotations
 import os
 from contextlib import ExitStack
 
-from ..canonical import canonicalOctets
+from ..canonical import Canonical
 from ..errors import MaildropUnavailable, MessageVanished
-from .files import EXHAUSTED, Directory, MessageFile, NotAMessage
+from .changes import compare
+from .files import Directory
 from .listing import Listing
-from .survey import DIRECTORIES, Place, Survey, survey
-
-# What is read at once with opening a message, and all that most messages have.
-FIRST_OCTETS = 64 * 1024
+from .opened import FIRST_OCTETS, MessageFile, NotAMessage
+from .slices import SLICE_OCTETS, Slices
+from .survey import DIRECTORIES, Place, survey
+from .troubles import EXHAUSTED
 
 
 class MessageUnreadable(MessageVanished):
@@ -27,14 +29,17 @@ class MessageUnreadable(MessageVanished):
 
 class Whereabouts:
     """
-    Finds the messages of one session. Threads may share it: the last survey is
-    replaced as a whole, and an old one only costs another look.
+    Finds the messages of one session. Threads may share it: what the last survey
+    found is replaced as a whole, and an old one only costs another look.
     """
 
-    def __init__(self, maildir: Directory, listing: Listing) -> None:
+    def __init__(self, maildir: Directory, listing: Listing, most: int) -> None:
+        """@param most: how many messages a maildrop may have."""
         self._maildir = maildir
         self._listing = listing
-        self._latest: Survey | None = None
+        self._most = most
+        # By row, of those that are not where they were.
+        self._moved: dict[int, Place | None] = {}
 
     def directories(self, stack: ExitStack) -> tuple[Directory, Directory]:
         """
@@ -49,20 +54,29 @@ class Whereabouts:
 
     def place(self, row: int) -> Place | None:
         """Where a message was seen last; L{None} if a later survey missed it."""
-        if self._latest is None:
-            return self._listing.places[row]
-        return self._latest.place(self._listing.bases[row])
+        if row in (moved := self._moved):
+            return moved[row]
+        return self._listing.columns.place(row)
 
     def lookAgain(self, directories: tuple[Directory, ...]) -> None:
         """
         Renew what L{place} says, for all messages at once.
 
+        @raise MaildropUnavailable: there are too many others now.
         @raise OSError: a directory cannot be read.
         """
-        self._latest = survey(directories)
+        columns = self._listing.columns
+        changes = compare(columns, survey(directories, self._most))
+        self._moved = {row: changes.fresh.get(columns.base(row)) for row in changes.gone}
 
-    def open(self, row: int) -> tuple[MessageFile, bytes]:
+    def isComplete(self) -> bool:
+        """Whether L{place} knows one for each message."""
+        return None not in self._moved.values()
+
+    def open(self, row: int) -> Slices[tuple[MessageFile, bytes]]:
         """
+        In slices, as a message whose size is not verified is read as a whole.
+
         @return: the file and its first L{FIRST_OCTETS}; if these are all of it,
             the file is closed already.
         @raise MessageVanished: somebody removed it.
@@ -73,8 +87,8 @@ class Whereabouts:
         try:
             file = self._open(row)
             try:
-                if file.signature != self._listing.signatures[row]:
-                    self._measureAgain(row, file)
+                if file.signature != self._listing.columns.signatures[row]:
+                    yield from self._measureAgain(row, file)
                 first = file.read(min(FIRST_OCTETS, file.octets), 0)
             except BaseException:
                 file.close()
@@ -95,17 +109,49 @@ class Whereabouts:
             file.close()
         return file, first
 
-    def _measureAgain(self, row: int, file: MessageFile) -> None:
+    def openCached(self, row: int) -> tuple[MessageFile, bytes] | None:
+        """
+        As L{open}, without waiting, for a message that is where it was, as it was,
+        and in memory.
+
+        @return: the file, and all of its octets if it is closed, else none;
+            L{None} where L{open} has to say.
+        """
+        columns = self._listing.columns
+        path = DIRECTORIES[columns.directories[row]] + b"/" + columns.name(row)
+        try:
+            file = self._maildir.openCached(path)
+        except (OSError, NotAMessage):
+            return None
+        if file.signature == columns.signatures[row]:
+            if file.octets > FIRST_OCTETS:
+                return file, b""
+            whole = file.readCached(file.octets, 0)
+            if whole is not None and len(whole) == file.octets:
+                file.close()
+                return file, whole
+        file.close()
+        return None
+
+    def _measureAgain(self, row: int, file: MessageFile) -> Slices[None]:
         """
         A restored backup has new times and the old octets: what counts is that
         RETR sends as many as LIST has promised.
 
         @raise MessageUnreadable: it would not.
         """
-        if canonicalOctets(file.blocks()) != self._listing.snapshot.octets[row]:
+        counter, octets = Canonical(), 0
+        for data in file.blocks():
+            counter.count(data)
+            octets += len(data)
+            if octets >= SLICE_OCTETS:
+                octets = 0
+                yield
+        counter.end()
+        if counter.octets != self._listing.snapshot.octets[row]:
             base = self._listing.bases[row]
             raise MessageUnreadable(f"the message {base!r} was changed in its file")
-        self._listing.signatures[row] = file.signature
+        self._listing.columns.signatures[row] = file.signature
 
     def _open(self, row: int) -> MessageFile:
         with ExitStack() as stack:
