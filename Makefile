@@ -1,7 +1,11 @@
 # make run    the service on its embedded default, with real maildrops on loopback
 # make test   the tests that need nothing but Python
 # make live   real mail programs and a real MTA against the service (as root, on Debian)
+# make fuzz   everything that reads octets, for some twenty minutes; with SEED=1939, MINUTES=2
+#             for each target, SCALE=0.1 of the counts, TARGETS="stream network"
 # make lint   ruff and mypy
+# make bench  what a session costs, beside other servers (as root, with cc, OpenSSL's headers
+#             and dovecot-pop3d); make bench-long takes an hour
 
 PYTHON ?= python3
 # The extras of setup.cfg; tests of a checker whose extra is missing say so.
@@ -9,7 +13,7 @@ EXTRAS ?= test
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test live lint
+.PHONY: run test live fuzz lint bench bench-long
 
 $(VENV)/installed: setup.cfg setup.py pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -29,7 +33,18 @@ test: $(VENV)/installed
 live: $(VENV)/installed
 	$(BIN)/trial tests/live/live_*.py
 
+fuzz: $(VENV)/installed
+	EVERY_FAULT=1 $(BIN)/trial tests.test_everyfault
+	$(BIN)/python -m tests.fuzz $(if $(SEED),--seed $(SEED)) $(if $(MINUTES),--minutes $(MINUTES)) \
+		$(if $(SCALE),--scale $(SCALE)) $(TARGETS)
+
 lint: $(VENV)/linters
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+
+bench: $(VENV)/installed
+	$(BIN)/python -m benchmarks.run --form short
+
+bench-long: $(VENV)/installed
+	$(BIN)/python -m benchmarks.run --form long
