@@ -42,7 +42,7 @@ def ask(pair: Peer, line: bytes) -> bytes:
 
 def noops(pair: Peer, until: threading.Event, least: int) -> list[float]:
     """The seconds that each answer took."""
-    taken = []
+    taken: list[float] = []
     while len(taken) < least or not until.is_set():
         began = time.perf_counter()
         assert ask(pair, b"NOOP").startswith(b"+OK")
