@@ -227,10 +227,14 @@ class Connection:
         protocol = self.factory.buildProtocol(self.transport.getPeer())
         assert isinstance(protocol, POP3Protocol)
         self.protocol: Any = protocol
-        self.protocol.makeConnection(self.transport)
+        self.begin()
         if channel is not None:
             situation = self.factory.situation(self.transport.getPeer(), True, channel)
             self.protocol._session.situation = situation
+
+    def begin(self) -> None:
+        """The peer connects."""
+        self.protocol.makeConnection(self.transport)
 
     def send(self, data: bytes) -> None:
         """What the peer sends arrives, if the transport is being read."""

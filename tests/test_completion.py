@@ -404,3 +404,14 @@ class PendingTests(MaildirTestCase):
         self.assertEqual(len((await self.left())[0]), 3)
         self.assertGreater(len(runs), 4)
         self.assertEqual((self.maildir / "pop3svc-journal").exists(), False)
+
+    async def test_severalNames(self) -> None:
+        """IMAP servers copy by hard links; removing one name changes the times of the others."""
+        other = self.paths[0].with_name(f"{self.paths[0].name}.copy")
+        os.link(self.paths[0], other)
+        self.interrupt(self.paths[0], other)
+        contents, texts = await self.left()
+        self.assertEqual(contents, [b"1\n", b"2\n"])
+        self.assertEqual(
+            texts[-1].partition("; ")[2], "now it is complete, with the last 2 of them"
+        )

@@ -20,12 +20,14 @@ ENTRIES = [
     Entry(1, b"3 \r\n\xff 4:2,", (1, 0, 0, 0)),
 ]
 
+MOST = 1000
+
 
 class FormatTests(SynchronousTestCase):
     def test_roundTrip(self) -> None:
         """Names of any octets come back as they were."""
         for entries in (ENTRIES, ENTRIES[:1], []):
-            self.assertEqual(parse(render(entries)), entries)
+            self.assertEqual(parse(render(entries), MOST), entries)
 
     def test_wholeBlocks(self) -> None:
         """The file has room for the next journal, which most often is as small."""
@@ -37,7 +39,7 @@ class FormatTests(SynchronousTestCase):
         """What an earlier and longer journal has left behind this one does not matter."""
         longer = render([ENTRIES[0]] * 200)
         shorter = render(ENTRIES)
-        self.assertEqual(parse(shorter + longer[len(shorter) :]), ENTRIES)
+        self.assertEqual(parse(shorter + longer[len(shorter) :], MOST), ENTRIES)
 
     def test_torn(self) -> None:
         """Cut at any octet, or mixed with another journal at any block, it is none."""
@@ -45,12 +47,12 @@ class FormatTests(SynchronousTestCase):
         end = new.rindex(b"\0", 0, len(new.rstrip(b"\0"))) + 1
         for cut in range(end):
             with self.assertRaises(BadJournal):
-                parse(new[:cut])
+                parse(new[:cut], MOST)
         size = min(len(old), len(new))
         for cut in range(512, size, 512):
             for mixed in (old[:cut] + new[cut:], new[:cut] + old[cut:]):
                 try:
-                    self.assertIn(parse(mixed), ([ENTRIES[0]] * 200, [ENTRIES[1]] * 200))
+                    self.assertIn(parse(mixed, MOST), ([ENTRIES[0]] * 200, [ENTRIES[1]] * 200))
                 except BadJournal:
                     continue
 
@@ -60,24 +62,31 @@ class FormatTests(SynchronousTestCase):
         for at in range(len(octets.rstrip(b"\0"))):
             flipped = octets[:at] + bytes([octets[at] ^ 1]) + octets[at + 1 :]
             with self.assertRaises(BadJournal):
-                parse(flipped)
+                parse(flipped, MOST)
 
     def test_hostile(self) -> None:
         """No entry leads out of the two directories, whoever wrote it."""
         for name in (b"../x", b"/etc/passwd", b"a/b", b".", b"..", b".hidden", b""):
             with self.assertRaises(BadJournal):
-                parse(render([*ENTRIES, Entry(0, name, (1, 1, 1, 1))]))
+                parse(render([*ENTRIES, Entry(0, name, (1, 1, 1, 1))]), MOST)
         for directory in (2, -1):
             with self.assertRaises(BadJournal):
-                parse(render([Entry(directory, b"x", (1, 1, 1, 1))]))
+                parse(render([Entry(directory, b"x", (1, 1, 1, 1))]), MOST)
         for octets in (b"", b"\n", b"x" * 5000, b"pop3svc-journal 1\n", b"1 1 1\n" * 9):
             with self.assertRaises(BadJournal):
-                parse(octets)
+                parse(octets, MOST)
+
+    def test_most(self) -> None:
+        """Nobody's memory is filled by more entries than there may be messages."""
+        octets = render(ENTRIES)
+        self.assertEqual(parse(octets, len(ENTRIES)), ENTRIES)
+        with self.assertRaises(BadJournal):
+            parse(octets, len(ENTRIES) - 1)
 
     def test_notOfThisVersion(self) -> None:
         """A later version's journal is not understood by halves."""
         with self.assertRaises(BadJournal):
-            parse(render(ENTRIES).replace(b"pop3svc-journal 1", b"pop3svc-journal 2"))
+            parse(render(ENTRIES).replace(b"pop3svc-journal 1", b"pop3svc-journal 2"), MOST)
 
 
 class FileTests(SynchronousTestCase):
@@ -159,10 +168,15 @@ class FileTests(SynchronousTestCase):
     def test_fifo(self) -> None:
         """A FIFO of that name holds nobody up."""
         os.mkfifo(self.path)
-        with self.assertRaises(OSError):
-            self.journal.pending()
+        self.assertEqual(self.journal.pending(), [])
         self.journal.write(ENTRIES)
         self.assertEqual(self.journal.pending(), ENTRIES)
+
+    def test_somebodyElses(self) -> None:
+        """Nothing is removed on the word of somebody who put one of ours there."""
+        self.journal.write(ENTRIES)
+        os.link(self.path, self.root / "another")
+        self.assertEqual(self.journal.pending(), [])
 
     def test_tooLarge(self) -> None:
         """What could not be a journal of this maildrop is not read into memory."""

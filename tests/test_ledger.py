@@ -84,6 +84,14 @@ class LedgerTests(SynchronousTestCase):
             self.assertEqual(found.ledger, self.files.stamp(LEDGER))
             self.assertEqual(self.ledger.stat().st_mode & 0o777, 0o600)
 
+    def test_holes(self) -> None:
+        """Files of holes may claim more octets than a number has room for."""
+        rows = Rows()
+        for base in (b"1.a", b"2.a"):
+            rows.append(base, (0, b""), 2**63, 7, base)
+        with self.assertRaises(OSError):
+            writeLedger(self.files, Listing(columns=rows.columns(), stamps=STAMPS))
+
     def test_header(self) -> None:
         """What changes most often is written without the rest."""
         listing = someListing()

@@ -7,7 +7,7 @@ import fcntl
 import os
 from typing import Any
 
-from pop3svc.errors import MaildropInUse, MaildropUnavailable
+from pop3svc.errors import MaildropInUse, MaildropUnavailable, MessageVanished
 from pop3svc.interfaces import IRelenting
 from pop3svc.maildrops.files import Directory
 from pop3svc.pools import PoolFull
@@ -107,3 +107,20 @@ class RelentingTests(MaildirTestCase):
         self.assertTrue(await maildrop.reclaim())
         self.assertEqual(await maildrop.remove([1, 2, 3]), [])
         self.assertEqual(list((self.maildir / "new").iterdir()), [late])
+
+    async def test_ledgerOfOthers(self) -> None:
+        """Who has no lock writes no ledger: what another session removed would seem lost."""
+        self.paths = [deliver(self.maildir, b"x\n") for _ in range(101)]
+        await self.waitForTick()
+        maildrop = await self.enter()
+        self.paths[100].write_bytes(b"changed\n\n")
+        with self.assertRaises(MessageVanished):
+            await maildrop.openMessage(101)
+        await IRelenting(maildrop).relent()
+        other = await self.enter(self.makeMaildirSource())
+        self.assertEqual(await other.remove(range(1, 101)), [])
+        await other.close()
+        self.assertFalse(await IRelenting(maildrop).reclaim())
+        await maildrop.close()
+        # Else this is refused as shrunk.
+        self.assertEqual(len((await self.enter(self.makeMaildirSource())).messages), 1)

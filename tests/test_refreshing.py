@@ -360,6 +360,18 @@ class ImportedTests(RefreshingTestCase):
             (await self.look(self.source)).uniqueIds, [self.ids[0], b"new-1", *self.ids[2:], late]
         )
 
+    async def test_somebodyElses(self) -> None:
+        """The owner of the Maildir has no say in it, and nothing is taken back silently."""
+        self.importIds(b"old-1 %s\n" % self.ids[1])
+        path = self.maildir / "pop3svc-uidl"
+        self.assertEqual((await self.look()).uniqueIds[1], b"old-1")
+        self.forgetLedger()
+        # Somebody else's is one that has a second name elsewhere, too.
+        os.link(path, path.with_name("another"))
+        with self.assertRaises(MaildropUnavailable) as caught:
+            await self.look()
+        self.assertIn("are not believed", str(caught.exception))
+
     async def test_clash(self) -> None:
         """What is imported wins, and no two messages ever have the same."""
         self.importIds(b"%s %s\n" % (self.ids[0], self.ids[1]))
@@ -383,3 +395,17 @@ class ImportedTests(RefreshingTestCase):
         self.failing("open", errno.EACCES, self.maildir / "pop3svc-uidl")
         with self.assertRaisesRegex(MaildropUnavailable, "correct owner and mode"):
             await self.look()
+
+    async def test_gone(self) -> None:
+        """That they are gone is a fault of the disk, until an empty file says that it is right."""
+        self.importIds(b"old-1 %s\n" % self.ids[1])
+        await self.look(self.source)
+        (self.maildir / "pop3svc-uidl").unlink()
+        for source in (self.source, None):
+            with self.assertRaisesRegex(
+                MaildropUnavailable, "^the imported unique-ids .* are gone"
+            ):
+                await self.look(source)
+        self.importIds(b"")
+        for source in (self.source, None):
+            self.assertEqual((await self.look(source)).uniqueIds, self.ids)

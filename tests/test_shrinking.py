@@ -94,6 +94,16 @@ class MaildirTests(MaildirTestCase):
             path.write_bytes(message)
         self.assertEqual(await self.count(), 11)
 
+    async def test_notOurOwn(self) -> None:
+        """What we could not remove, and is gone next time, was lost."""
+        maildrop = await self.source.openMaildrop(b"karl")
+        patched = self.patch(Directory, "unlink", self.full)
+        self.assertEqual(list(await maildrop.remove(range(1, 11))), [*range(1, 11)])
+        await maildrop.close()
+        patched.restore()
+        self.lose(*self.paths)
+        await self.assertRefused()
+
     async def test_notTooMany(self) -> None:
         """What goes step by step, or is not so much, is somebody's own wish."""
         for left in (10, 5, 3, 1, 0):

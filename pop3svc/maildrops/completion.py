@@ -5,6 +5,7 @@ Completing at login what a crash has interrupted in UPDATE.
 from __future__ import annotations
 
 import os
+from collections import Counter
 from contextlib import ExitStack, suppress
 
 from .files import Directory
@@ -44,8 +45,9 @@ class Completion:
         self.pending = len(entries)
         with ExitStack() as stack:
             directories = [stack.enter_context(self._maildir.enter(name)) for name in DIRECTORIES]
+            names = Counter(entry.stamp[0] for entry in entries)
             for count, entry in enumerate(entries, 1):
-                self._remove(entry, directories[entry.directory])
+                self._remove(entry, directories[entry.directory], names[entry.stamp[0]])
                 if count % SLICE_FILES == 0:
                     yield
             try:
@@ -76,10 +78,12 @@ class Completion:
             )
         return []
 
-    def _remove(self, entry: Entry, directory: Directory) -> None:
+    def _remove(self, entry: Entry, directory: Directory, names: int) -> None:
         try:
             directory.look(entry.name)
-            if directory.fileStamp(entry.name) == entry.stamp:
+            # Removing one name of a file changes the last time of its others.
+            known = len(entry.stamp) if names == 1 else -1
+            if directory.fileStamp(entry.name)[:known] == entry.stamp[:known]:
                 directory.unlink(entry.name)
                 self._removed += 1
             else:

@@ -11,6 +11,8 @@ it is safely on the disk.
 
 from __future__ import annotations
 
+import errno
+import os
 import sys
 import zlib
 from array import array
@@ -89,6 +91,9 @@ def writeHeader(files: SideFiles, listing: Listing) -> None:
 def _header(listing: Listing) -> bytes:
     columns = listing.columns
     stamps = (*listing.stamps, listing.imported)
+    if columns.totalOctets >= 1 << 64:
+        # Files of holes, and of nothing else, can claim as much.
+        raise OSError(errno.EOVERFLOW, os.strerror(errno.EOVERFLOW))
     header = _HEADER.pack(
         _MAGIC,
         0,

@@ -59,6 +59,7 @@ class MaildirMaildrop:
         self._most = most
         self._whereabouts = Whereabouts(directory, listing, most)
         self._work = Work()
+        self._lent = False
 
     def openMessage(self, number: int) -> Deferred[IMessageReader]:
         """
@@ -84,6 +85,7 @@ class MaildirMaildrop:
 
     def relent(self) -> Deferred[None]:
         """The directory stays open; it is another session's lock that matters."""
+        self._lent = True
         unlock(self._directory.descriptor)
         return succeed(None)
 
@@ -95,7 +97,8 @@ class MaildirMaildrop:
         return self._work.start(self._reclaim())
 
     async def _reclaim(self) -> bool:
-        return await self._pool.run(self._lockAgain)
+        self._lent = not await self._pool.run(self._lockAgain)
+        return not self._lent
 
     def _lockAgain(self) -> bool:
         descriptor = self._directory.descriptor
@@ -160,6 +163,10 @@ class MaildirMaildrop:
         with suppress(OSError), self._files() as beside:
             noteRemoval(beside, self._listing, count, self._most)
         yield from removal.run()
+        if removal.untouched:
+            # Should they be gone next time, it was not our doing.
+            with suppress(OSError), self._files() as beside:
+                noteRemoval(beside, self._listing, -removal.untouched, self._most)
 
     def _keep(self) -> None:
         """The next session may be another process's."""
@@ -168,7 +175,8 @@ class MaildirMaildrop:
 
     async def _close(self) -> None:
         await self._work.ended()
-        if not self._listing.kept:
+        # Without the lock the ledger is another session's, and may tell of more.
+        if not self._listing.kept and not self._lent:
             with suppress(PoolFull):
                 await self._pool.run(self._keep)
         self._free()

@@ -42,6 +42,11 @@ def listMessages(
     old = remembered
     if old is None or not old.isOf(stamps, imported):
         old = _stored(files, remembered, most)
+    if imported is None and old.imported is not None:
+        raise MaildropUnavailable(
+            f"the imported unique-ids in {IMPORTED.decode()} are gone, and without them mail would"
+            " be downloaded again; bring the file back, or leave an empty one if they are given up"
+        )
     if old.isOf(stamps, imported) and len(old) <= most:
         return old
     yield
@@ -103,15 +108,16 @@ def noteRemoval(files: SideFiles, listing: Listing, count: int, most: int) -> No
     Note that messages go because we remove them; without this the next session
     would take them for lost. Call it before.
 
+    @param count: how many; fewer than none for those that stayed after all.
     @param most: how many messages there may be.
     """
-    listing.removed += count
+    listing.removed = max(0, listing.removed + count)
     try:
         if files.stamp(LEDGER) == listing.ledger:
             writeHeader(files, listing)
         elif (other := readLedger(files, most)) is not None:
             # Another session has been here while our peer was silent.
-            other.removed += count
+            other.removed = max(0, other.removed + count)
             writeHeader(files, other)
     except OSError:
         # Better no ledger than one that tells of messages we have removed.
@@ -152,8 +158,15 @@ def _identifier(files: SideFiles, imported: Stamp | None) -> Callable[[bytes], b
 
     @cache
     def ids() -> ImportedIds:
+        octets = files.readOurs(IMPORTED, orRoots=True)
+        if octets is None:
+            raise MaildropUnavailable(
+                f"the imported unique-ids in {IMPORTED.decode()} belong neither to the service's"
+                " user nor to root, and are not believed; correct their owner, or import them"
+                " again"
+            )
         try:
-            return ImportedIds(parseIds(files.read(IMPORTED) or b""))
+            return ImportedIds(parseIds(octets))
         except ValueError as error:
             raise MaildropUnavailable(
                 f"the imported unique-ids in {IMPORTED.decode()} are damaged ({error}), and with"

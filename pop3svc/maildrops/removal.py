@@ -55,6 +55,11 @@ class Removal:
         self._unlinked: set[int] = set()
         self._toSync: set[int] = set()
 
+    @property
+    def untouched(self) -> int:
+        """How many messages lie where they lay."""
+        return len(self.left - self._unlinked)
+
     def run(self) -> Slices[None]:
         """
         Remove them; a failure is noted as a reason, never raised.

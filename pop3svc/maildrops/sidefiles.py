@@ -57,10 +57,30 @@ class SideFiles:
         except FileNotFoundError:
             return None
 
-    def openOurs(self, name: bytes) -> MessageFile | None:
+    def readOurs(
+        self, name: bytes, most: int = _MOST_OCTETS, orRoots: bool = False
+    ) -> bytes | None:
+        """
+        As L{read}, for what the maildrop's owner must not have a say in.
+
+        @param orRoots: as L{MessageFile.isOurs} takes it.
+        @return: L{None} also if somebody else has written it.
+        """
+        file = self.openOurs(name, orRoots)
+        if file is None:
+            return None
+        try:
+            if file.octets > most:
+                raise OSError(errno.EFBIG, os.strerror(errno.EFBIG))
+            return b"".join(file.blocks())
+        finally:
+            file.close()
+
+    def openOurs(self, name: bytes, orRoots: bool = False) -> MessageFile | None:
         """
         A file that the service itself has written; L{None} if there is none.
 
+        @param orRoots: as L{MessageFile.isOurs} takes it.
         @raise OSError: it cannot be opened.
         """
         try:
@@ -69,7 +89,7 @@ class SideFiles:
             return None
         ours = False
         try:
-            ours = file.isOurs()
+            ours = file.isOurs(orRoots)
         finally:
             if not ours:
                 file.close()
