@@ -11,7 +11,7 @@ from dataclasses import replace
 from twisted.internet.task import react
 
 from .account import Account
-from .errors import MaildropError, SettingError
+from .errors import MaildropError, MaildropShrunk, MaildropUnavailable, SettingError
 from .interfaces import ILimited, IMaildropSource
 from .limits import Limits
 from .maildropchoice import addMaildropArguments, become, chosenMaildrop
@@ -46,6 +46,26 @@ async def acceptMaildrop(source: IMaildropSource, limits: Limits, avatarId: byte
     return len(maildrop.messages)
 
 
+async def confirm(source: IMaildropSource, limits: Limits, avatarId: bytes) -> None:
+    """
+    See that the service will believe it too.
+
+    @param source: one that knows nothing but what is written.
+    @raise pop3svc.errors.MaildropError: it will not.
+    """
+    limited = ILimited(source, None)
+    if limited is not None:
+        limited.useLimits(limits)
+    try:
+        maildrop = await source.openMaildrop(avatarId)
+    except MaildropShrunk as error:
+        raise MaildropUnavailable(
+            "it is not accepted, because the ledger cannot be written; make room, or correct the"
+            " owner of pop3svc-ledger, and try again"
+        ) from error
+    await maildrop.close()
+
+
 def _accept(arguments: argparse.Namespace) -> int:
     text, limits = chosenMaildrop(arguments)
     source = makeSource(text)
@@ -55,7 +75,9 @@ def _accept(arguments: argparse.Namespace) -> int:
 
     async def run(reactor: object) -> None:
         try:
-            outcome.append(await acceptMaildrop(source, limits, avatarId))
+            count = await acceptMaildrop(source, limits, avatarId)
+            await confirm(makeSource(text), limits, avatarId)
+            outcome.append(count)
         except MaildropError as error:
             outcome.append(error)
 

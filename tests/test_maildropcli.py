@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import io
 import os
 import pwd
@@ -11,9 +12,10 @@ import sys
 from pathlib import Path
 
 from pop3svc.cli import main
-from pop3svc.errors import MaildropInUse, MaildropShrunk
+from pop3svc.errors import MaildropInUse, MaildropShrunk, MaildropUnavailable
 from pop3svc.limits import Limits
-from pop3svc.maildropcli import acceptMaildrop
+from pop3svc.maildropcli import acceptMaildrop, confirm
+from pop3svc.maildrops.files import Directory
 from pop3svc.maildrops.maildir import MaildirSource
 from pop3svc.maildrops.memory import MemoryMaildropSource
 
@@ -70,6 +72,18 @@ class AcceptTests(MaildirTestCase):
         self.assertEqual(await acceptMaildrop(self.another(), self.limits, b"karl"), 1)
         for source in (self.source, self.another()):
             await (await source.openMaildrop(b"karl")).close()
+
+    async def test_cannotBeWritten(self) -> None:
+        """Nothing is called accepted that the service will refuse again."""
+        await self.shrink(self.maildir)
+        for call in ("create", "overwrite"):
+            self.patch(Directory, call, self.refuse)
+        self.assertEqual(await acceptMaildrop(self.another(), self.limits, b"karl"), 1)
+        with self.assertRaises(MaildropUnavailable):
+            await confirm(self.another(), self.limits, b"karl")
+
+    def refuse(self, *arguments: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     async def test_inUse(self) -> None:
         await self.enter()
