@@ -19,7 +19,7 @@ from twisted.trial.unittest import TestCase
 
 from pop3svc.interfaces import IMaildrop
 from pop3svc.limits import Limits
-from pop3svc.maildrops import files, mboxfiles
+from pop3svc.maildrops import files, mboxfiles, opened
 from pop3svc.maildrops.mbox import MboxSource
 
 _SECONDS = count(1_700_000_000)
@@ -149,7 +149,7 @@ class System:
         self._spoil: Callable[[str, tuple[Any, ...]], None] = lambda name, args: None
         self._after: Callable[[str], None] = lambda name: None
         self._opened: set[int] = set()
-        for module in (files, mboxfiles):
+        for module in (files, opened, mboxfiles):
             for name in ("os", "fcntl"):
                 if hasattr(module, name):
                     case.patch(module, name, _Module(self, getattr(module, name)))

@@ -25,7 +25,7 @@ from twisted.trial.unittest import TestCase
 from pop3svc.auth.realm import MaildropRealm
 from pop3svc.factory import POP3Factory
 from pop3svc.interfaces import IMaildropSource
-from pop3svc.maildrops import files, locks, mboxfiles
+from pop3svc.maildrops import files, locks, mboxfiles, opened
 
 from .support import RecordingAudit, Transport, prompt
 
@@ -59,7 +59,8 @@ class SystemCalls:
         self.failed = ""
         self._nth, self._code = -1, 0
         for module, name in (
-            *((files, "os"), (mboxfiles, "os"), (mboxfiles, "fcntl"), (locks, "fcntl")),
+            *((files, "os"), (opened, "os"), (mboxfiles, "os")),
+            *((mboxfiles, "fcntl"), (locks, "fcntl")),
         ):
             case.patch(module, name, _Module(self, getattr(module, name)))
         for name in ("openCached", "openCachedBelow"):
