@@ -1,7 +1,9 @@
 """L{pop3svc.auth.credentials}: claims as checkers see them."""
 
 import hashlib
+import hmac
 from typing import Any
+from unittest import mock
 
 from twisted.cred.checkers import InMemoryUsernamePasswordDatabaseDontUse
 from twisted.cred.credentials import (
@@ -12,6 +14,7 @@ from twisted.cred.credentials import (
 from twisted.trial.unittest import TestCase
 from zope.interface.verify import verifyObject
 
+from pop3svc.auth import digests
 from pop3svc.auth.credentials import (
     DigestedPassword,
     IBearerToken,
@@ -21,6 +24,8 @@ from pop3svc.auth.credentials import (
     credentialsOf,
     peerOf,
 )
+from pop3svc.auth.digests import writeScram
+from pop3svc.auth.scram import checkProof, makeVerifier
 from pop3svc.core.effects import (
     DigestClaim,
     ExternalClaim,
@@ -48,6 +53,28 @@ class CredentialsTests(TestCase):
         self.assertIs(credentials.checkPassword(b"secret"), True)
         for wrong in (b"Secret", b"secre", b"secret ", b"", "secret", None):
             self.assertIs(credentials.checkPassword(wrong), False)
+
+    def test_constantTime(self) -> None:
+        """Whatever compares secrets leaves it to what takes the same time for all."""
+        sha = hashlib.sha256(b"secret").digest()
+        verifier = makeVerifier("SHA-256", b"secret", b"salt of a user", 4096)
+        password = credentialsOf(PasswordClaim("PLAIN", b"karl", b"secret"))
+        apop = hashlib.md5(STAMP + b"secret").hexdigest().encode()
+        digest = credentialsOf(DigestClaim("APOP", b"karl", STAMP, apop))
+        raw = writeScram("SHA-256", verifier).partition("}")[2].encode()
+        for compare in (
+            lambda: password.checkPassword(b"secret"),
+            lambda: digest.checkPassword(b"secret"),
+            lambda: digests.clearText(b"secret")(b"secret"),
+            lambda: digests.digest("sha256", False, sha)(b"secret"),
+            lambda: digests.scram("SHA-256", raw)(b"secret"),
+        ):
+            with mock.patch.object(hmac, "compare_digest", return_value=True) as compared:
+                self.assertIs(compare(), True)
+            self.assertEqual(compared.call_count, 1)
+        with mock.patch.object(hmac, "compare_digest", return_value=True) as compared:
+            self.assertIs(checkProof(verifier, "SHA-256", b"message", b"x" * 32), True)
+        self.assertEqual(compared.call_count, 1)
 
     def test_peer(self) -> None:
         """Each kind says where it comes from; those of others come from nowhere."""

@@ -4,8 +4,10 @@ weak suites refused, sessions resumed, over memory.
 """
 
 import contextlib
+import gc
 import os
 import ssl
+import sys
 from pathlib import Path
 from typing import Any, cast
 
@@ -118,6 +120,21 @@ class ChoiceTests(TLSTestCase):
         tls = self.serve(self.issue(), self.issue("mail.example.org"))
         for name in ("elsewhere.example", "x" * 60 + ".example"):
             self.assertEqual(alternativeNames(shake(tls, client, name)[0]), ["localhost"])
+
+    def test_unknownNamesAreNotKept(self) -> None:
+        """Whoever asks for ever new names fills no table."""
+        client = self.client()
+        client.check_hostname = False
+        tls = self.serve(self.issue(), self.issue("mail.example.org"))
+
+        def shakeMany(start: int) -> int:
+            for number in range(start, start + 100):
+                shake(tls, client, f"n{number}.example")
+            gc.collect()
+            return sys.getallocatedblocks()
+
+        before = shakeMany(0)
+        self.assertLess(shakeMany(100) - before, 50)
 
     def test_wildcard(self) -> None:
         tls = self.serve(self.issue(), self.issue("*.example.org"))
