@@ -14,7 +14,6 @@ import subprocess
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 
 SOURCE = Path(__file__).with_name("load")
 PASSWORD = "secret"
@@ -127,12 +126,7 @@ class Load:
     def __enter__(self) -> Load:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *raised: object) -> None:
         self._process.kill()
         self._process.communicate()
 

@@ -37,13 +37,8 @@ async def acceptMaildrop(source: IMaildropSource, limits: Limits, avatarId: byte
     @return: the number of messages in it.
     @raise pop3svc.errors.MaildropError: it cannot be opened, or is in use.
     """
-    limited = ILimited(source, None)
-    if limited is not None:
-        limited.useLimits(replace(limits, shrinkPercent=0))
     # Whoever opens a maildrop keeps what it saw for the next session.
-    maildrop = await source.openMaildrop(avatarId)
-    await maildrop.close()
-    return len(maildrop.messages)
+    return await _look(source, replace(limits, shrinkPercent=0), avatarId)
 
 
 async def confirm(source: IMaildropSource, limits: Limits, avatarId: bytes) -> None:
@@ -53,17 +48,23 @@ async def confirm(source: IMaildropSource, limits: Limits, avatarId: bytes) -> N
     @param source: one that knows nothing but what is written.
     @raise pop3svc.errors.MaildropError: it will not.
     """
-    limited = ILimited(source, None)
-    if limited is not None:
-        limited.useLimits(limits)
     try:
-        maildrop = await source.openMaildrop(avatarId)
+        await _look(source, limits, avatarId)
     except MaildropShrunk as error:
         raise MaildropUnavailable(
             "it is not accepted, because the ledger cannot be written; make room, or correct the"
             " owner of pop3svc-ledger, and try again"
         ) from error
+
+
+async def _look(source: IMaildropSource, limits: Limits, avatarId: bytes) -> int:
+    """One session, in which nothing is done; the number of messages."""
+    limited = ILimited(source, None)
+    if limited is not None:
+        limited.useLimits(limits)
+    maildrop = await source.openMaildrop(avatarId)
     await maildrop.close()
+    return len(maildrop.messages)
 
 
 def _accept(arguments: argparse.Namespace) -> int:

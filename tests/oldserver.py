@@ -8,7 +8,6 @@ import socketserver
 import ssl
 import threading
 from collections.abc import Sequence
-from types import TracebackType
 
 USER, PASSWORD = b"karl", b"secret"
 
@@ -92,12 +91,7 @@ class OtherServer:
         self._thread.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *raised: object) -> None:
         self._server.shutdown()
         self._thread.join()
         self._server.server_close()

@@ -182,12 +182,7 @@ class Directory:
             file = self.open(name)
         except NotAMessage as error:
             raise OSError(errno.EINVAL, "no regular file") from error
-        try:
-            if file.octets > most:
-                raise OSError(errno.EFBIG, os.strerror(errno.EFBIG))
-            return b"".join(file.blocks())
-        finally:
-            file.close()
+        return file.readWhole(most)
 
     def fileStamp(self, name: bytes) -> Stamp:
         """What changes when a file is replaced or written to."""

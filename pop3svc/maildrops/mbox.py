@@ -11,7 +11,6 @@ up once more, by its digest, while everybody else is locked out.
 from __future__ import annotations
 
 import errno
-import os
 from functools import partial
 
 from twisted.internet.defer import Deferred
@@ -29,7 +28,7 @@ from .mboxlisting import RememberedMboxes
 from .mboxmaildrop import MboxMaildrop, listIn, tell
 from .paths import NamedPlace, PathTemplate
 from .sidefiles import SidePlaces
-from .troubles import EXHAUSTED
+from .troubles import unreadable
 
 
 @implementer(IMaildropSource, ILimited)
@@ -128,13 +127,8 @@ class MboxSourceFactory:
 
 def _unavailable(error: OSError, where: Where) -> MaildropUnavailable:
     """What an administrator should do about an mbox that cannot be listed."""
-    reason = os.strerror(error.errno or 0)
     if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP):
-        text = f"the directory of {where} is not there, or is a link; create it, or mount it"
-    elif error.errno in (errno.EACCES, errno.EPERM):
-        text = f"{where} may not be read by the service ({reason}); correct owner and mode"
-    elif error.errno in EXHAUSTED:
-        text = f"{where} cannot be opened ({reason}); raise what the service may use"
-    else:
-        text = f"{where} cannot be read ({reason}); look after the disk"
-    return MaildropUnavailable(text)
+        return MaildropUnavailable(
+            f"the directory of {where} is not there, or is a link; create it, or mount it"
+        )
+    return MaildropUnavailable(unreadable(error, str(where)))

@@ -6,6 +6,7 @@ All of it may block, but for L{MessageFile.readCached}.
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections.abc import Iterator
@@ -121,6 +122,19 @@ class MessageFile:
                 return
             offset += len(data)
             yield data
+
+    def readWhole(self, most: int) -> bytes:
+        """
+        All octets of a small file, and close it.
+
+        @raise OSError: it has more than C{most}, or cannot be read.
+        """
+        try:
+            if self.octets > most:
+                raise OSError(errno.EFBIG, os.strerror(errno.EFBIG))
+            return b"".join(self.blocks())
+        finally:
+            self.close()
 
     def readCached(self, octets: int, offset: int) -> bytes | None:
         """

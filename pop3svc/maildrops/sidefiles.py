@@ -67,14 +67,7 @@ class SideFiles:
         @return: L{None} also if somebody else has written it.
         """
         file = self.openOurs(name, orRoots)
-        if file is None:
-            return None
-        try:
-            if file.octets > most:
-                raise OSError(errno.EFBIG, os.strerror(errno.EFBIG))
-            return b"".join(file.blocks())
-        finally:
-            file.close()
+        return None if file is None else file.readWhole(most)
 
     def openOurs(self, name: bytes, orRoots: bool = False) -> MessageFile | None:
         """

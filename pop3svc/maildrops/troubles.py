@@ -19,7 +19,6 @@ def unavailable(error: OSError, path: bytes) -> MaildropUnavailable:
 
     @param path: the maildrop's.
     """
-    reason = os.strerror(error.errno or 0)
     where = f"the Maildir {os.fsdecode(path)!a}"
     if error.errno == errno.ENOENT:
         text = f"{where} is not there as a whole; create it with its directories new, cur and tmp"
@@ -28,10 +27,20 @@ def unavailable(error: OSError, path: bytes) -> MaildropUnavailable:
             f"{where} has a part that is no directory, or a symbolic link, which is not"
             " followed; put real directories there"
         )
-    elif error.errno in (errno.EACCES, errno.EPERM):
-        text = f"{where} may not be read by the service ({reason}); correct owner and mode"
-    elif error.errno in EXHAUSTED:
-        text = f"{where} cannot be opened ({reason}); raise what the service may use"
     else:
-        text = f"{where} cannot be read ({reason}); look after the disk"
+        text = unreadable(error, where)
     return MaildropUnavailable(text)
+
+
+def unreadable(error: OSError, where: str) -> str:
+    """
+    What an administrator should do about any maildrop that is there.
+
+    @param where: what it is called in the sentence.
+    """
+    reason = os.strerror(error.errno or 0)
+    if error.errno in (errno.EACCES, errno.EPERM):
+        return f"{where} may not be read by the service ({reason}); correct owner and mode"
+    if error.errno in EXHAUSTED:
+        return f"{where} cannot be opened ({reason}); raise what the service may use"
+    return f"{where} cannot be read ({reason}); look after the disk"

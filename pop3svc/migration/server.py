@@ -11,7 +11,6 @@ import ssl
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from types import TracebackType
 from typing import TypeVar
 
 from ..errors import SettingError
@@ -158,12 +157,7 @@ class OldServer:
     def __enter__(self) -> OldServer:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *raised: object) -> None:
         with suppress(OSError, poplib.error_proto):
             self._server.quit()
         _close(self._server)

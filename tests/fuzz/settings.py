@@ -37,10 +37,10 @@ _KEYS = (
 )
 
 
-class Configurations:
-    """The target: C{--config FILE}, as far as it is read before anything is made of it."""
+class SettingsText:
+    """A text of settings, made by changing those of the corpus."""
 
-    name = "configurations"
+    name: str
     unit = "files"
 
     def make(self, dice: Random) -> Case:
@@ -49,6 +49,12 @@ class Configurations:
         for _ in range(dice.choice((1, 1, 2, 3))):
             data = _changed(dice, data, known)
         return Case(self.name, (data,))
+
+
+class Configurations(SettingsText):
+    """The target: C{--config FILE}, as far as it is read before anything is made of it."""
+
+    name = "configurations"
 
     def check(self, case: Case) -> int:
         with tempfile.NamedTemporaryFile(prefix="pop3svc-fuzz-") as file:
@@ -104,19 +110,11 @@ class LimitTexts:
         return 1
 
 
-class SettingsFiles:
+class SettingsFiles(SettingsText):
     """The target: the TOML file of one checker."""
 
     name = "settingsfiles"
-    unit = "files"
     _keys = ("uri", "base", "secret-file", "scopes")
-
-    def make(self, dice: Random) -> Case:
-        known = [each.data for each in corpus(self.name)]
-        data = dice.choice(known)
-        for _ in range(dice.choice((1, 1, 2, 3))):
-            data = _changed(dice, data, known)
-        return Case(self.name, (data,))
 
     def check(self, case: Case) -> int:
         with tempfile.TemporaryDirectory(prefix="pop3svc-fuzz-") as directory:
