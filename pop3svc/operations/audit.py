@@ -249,7 +249,7 @@ class Audit:
         failure = failure or Failure()
         record: dict[str, Value] = {**_connection(subject), "during": during}
         # One traceback of each kind; whose session it was does not matter.
-        if self.sieve.lets("fault", during, type(failure.value).__name__):
+        if self.sieve.lets("fault", during, lambda: type(failure.value).__name__):
             self._log.failure("{line}", failure, line=self._line("fault", record))
             if self._file is not None:
                 self._emit(self._file, LogLevel.critical, "fault", record)
@@ -257,7 +257,7 @@ class Audit:
     def _write(self, level: NamedConstant, event: str, record: dict[str, Value]) -> None:
         """Every event comes through here."""
         detail = record.get("reason") or record.get("operation")
-        if not self.sieve.lets(event, detail, whose(record)):
+        if not self.sieve.lets(event, detail, lambda: whose(record)):
             return
         if self._file is None:
             self._log.emit(level, "{line}", line=self._line(event, record))

@@ -51,11 +51,11 @@ class Sieve:
         self._seconds = time.monotonic if clock is None else clock.seconds
         self._telling: IDelayedCall | None = None
 
-    def lets(self, event: str, detail: object, who: str) -> bool:
+    def lets(self, event: str, detail: object, who: Callable[[], str]) -> bool:
         """
         @param detail: what tells events of one name apart, in a word of ours, if
             anything does.
-        @param who: whose flood it would be.
+        @param who: tells whose flood it would be; not asked of what is always told.
         @return: whether it is to be told.
         """
         kind = f"{event}/{detail}" if detail else event
@@ -63,7 +63,7 @@ class Sieve:
         if event in _ALWAYS:
             return True
         self.tellLeftOut()
-        if self.guard.pass_(kind, who, self._seconds()):
+        if self.guard.pass_(kind, who(), self._seconds()):
             return True
         self._tellLater()
         return False

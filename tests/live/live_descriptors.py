@@ -41,8 +41,11 @@ def heard(connection: socket.socket, seconds: float = 10) -> bytes:
 
 
 class StartUpTests(SynchronousTestCase):
-    def test_fewAllowed(self) -> None:
-        """A hard limit that does not suffice is told, and kept to without exhaustion."""
+    def start(self, limit: str) -> tuple[int, RunningService]:
+        """
+        @param limit: options of C{ulimit}, for 130 descriptors.
+        @return: the port, and the service that listens there.
+        """
         directory = Path(self.mktemp()).absolute()
         directory.mkdir()
         port = freePort()
@@ -50,11 +53,16 @@ class StartUpTests(SynchronousTestCase):
             directory / "log",
             *("--pop3", f"tcp:{port}:interface={LOOPBACK}"),
             *("--auth", "memory:karl:secret", "--maildrop", "memory:"),
-            command=["sh", "-c", 'ulimit -n "$0"; exec "$@"', "130", *FOREGROUND],
+            command=["sh", "-c", f'ulimit {limit} "$0"; exec "$@"', "130", *FOREGROUND],
         )
         self.addCleanup(service.process.wait)
         self.addCleanup(service.process.kill)
         service.waitFor("event=listening")
+        return port, service
+
+    def test_fewAllowed(self) -> None:
+        """A hard limit that does not suffice is told, and kept to without exhaustion."""
+        port, service = self.start("-n")
         service.waitFor(
             "2000 connections need 6100 file descriptors, and 130 are allowed: 10 will be served"
         )
@@ -72,18 +80,7 @@ class StartUpTests(SynchronousTestCase):
 
     def test_raised(self) -> None:
         """The soft limit is no reason for less."""
-        directory = Path(self.mktemp()).absolute()
-        directory.mkdir()
-        port = freePort()
-        service = RunningService(
-            directory / "log",
-            *("--pop3", f"tcp:{port}:interface={LOOPBACK}"),
-            *("--auth", "memory:karl:secret", "--maildrop", "memory:"),
-            command=["sh", "-c", 'ulimit -S -n "$0"; exec "$@"', "130", *FOREGROUND],
-        )
-        self.addCleanup(service.process.wait)
-        self.addCleanup(service.process.kill)
-        service.waitFor("event=listening")
+        _, service = self.start("-S -n")
         soft, hard = resource.prlimit(service.process.pid, resource.RLIMIT_NOFILE)
         self.assertEqual(soft, min(hard, 524_288))
         self.assertEqual(service.stop(), 0)
