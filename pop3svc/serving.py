@@ -18,6 +18,7 @@ from .operations.auditfile import AuditFile
 from .operations.confinement import forbidDumps
 from .operations.descriptors import descriptors, fitted
 from .operations.privileges import canBecomeRoot
+from .operations.questions import Questions
 from .operations.reload import Reloader
 from .operations.signals import handleSignals
 from .operations.startup import endStart
@@ -26,7 +27,11 @@ from .throttlestate import ThrottleState
 
 
 class POP3Service(MultiService):
-    """All listeners, the reload, and the orderly end of sessions."""
+    """
+    All listeners, the reload, and the orderly end of sessions.
+
+    @ivar questions: what it can be asked; whoever knows an answer teaches it.
+    """
 
     reloader: Reloader
     throttleState: ThrottleState | None = None
@@ -42,6 +47,7 @@ class POP3Service(MultiService):
         super().__init__()
         self.factories: list[POP3Factory] = []
         self.admission = Admission()
+        self.questions = Questions()
         self._audit = audit
         self._options = options
         self._limited = limited
