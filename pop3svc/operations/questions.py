@@ -32,7 +32,7 @@ class Questions:
         @return: the answer of this process, or its failure; C{LookupError} for a
             question that it never learned.
         """
-        return maybeDeferred(self._find(name), argument)
+        return maybeDeferred(lambda: self._find(name)(argument))
 
     def askAll(self, name: str, argument: dict[str, Any] | None = None) -> Deferred[list[Any]]:
         """@return: an answer of each process that serves."""
