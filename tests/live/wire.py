@@ -10,7 +10,7 @@ import time
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterable
 
-from .harness import HOST, LOOPBACK, PASSWORD, PLAIN, USER, LiveService, Way
+from .harness import HOST, LOOPBACK, PASSWORD, PLAIN, USER, Served, Way
 
 _SECONDS = 30.0
 
@@ -89,7 +89,7 @@ class Wire(Dialogue):
 
     def __init__(
         self,
-        service: LiveService,
+        service: Served,
         way: Way = PLAIN,
         context: ssl.SSLContext | None = None,
         source: str = LOOPBACK,
