@@ -30,7 +30,7 @@ html_theme_options = {
 html_copy_source = False
 man_pages = [("manual", "pop3svc", "serve maildrops over POP3", "", 8)]
 
-_PAGE = re.compile(r"(?P<page>[a-z0-9-]+)\.rst(?P<place>#.*)?")
+_PAGE = re.compile(r"(?:docs/)?(?P<page>[a-z0-9-]+)\.rst(?P<place>#.*)?")
 _log = logging.getLogger(__name__)
 
 
