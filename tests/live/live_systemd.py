@@ -8,8 +8,12 @@ from __future__ import annotations
 import os
 import poplib
 import re
+import select
+import signal
+import socket
 import ssl
 import sys
+import time
 from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
@@ -128,10 +132,16 @@ class RunningTests(SynchronousTestCase):
         self.assertEqual(self.maildir.stored(), [])
         systemd.control("reload", "pop3svc")
         systemd.awaitLog("event=reloaded")
+        self.assertIn("StatusText=serving; sessions: 0", self.shown(systemd, "StatusText"))
+
+    def shown(self, systemd: Systemd, *names: str) -> str:
+        """What systemd knows about the service."""
+        properties = [word for name in names for word in ("-p", name)]
+        return systemd.control("show", "pop3svc.service", *properties)
 
     def stop(self, systemd: Systemd) -> None:
         systemd.control("stop", "pop3svc.service")
-        shown = systemd.control("show", "pop3svc.service", "-p", "Result", "-p", "ExecMainStatus")
+        shown = self.shown(systemd, "Result", "ExecMainStatus")
         self.assertEqual(shown.split(), ["Result=success", "ExecMainStatus=0"])
         self.assertNotIn("Traceback", systemd.said())
         self.assertIn("Server Shut Down", systemd.said())
@@ -167,4 +177,59 @@ class RunningTests(SynchronousTestCase):
         status = Status(systemd.mainPid())
         self.assertEqual(set(status.capabilities().values()), {0})
         self.assertEqual(status.words("CapBnd"), ["0" * 16])
+        self.restart(systemd, port)
         self.stop(systemd)
+
+    def restart(self, systemd: Systemd, port: int) -> None:
+        """Whoever comes while an open session finishes waits, and is served then."""
+        before = systemd.mainPid()
+        held = poplib.POP3(LOOPBACK, port, timeout=20)
+        held.user(USER)
+        held.pass_(PASSWORD)
+        systemd.control("restart", "--no-block", "pop3svc.service")
+        systemd.awaitLog("Closed)")
+        self.assertIn("StatusText=draining", self.shown(systemd, "StatusText"))
+        with socket.create_connection((LOOPBACK, port), timeout=20) as waiting:
+            self.assertEqual(held.stat()[0], 0)
+            self.assertEqual(select.select([waiting], [], [], 0.5)[0], [])
+            held.quit()
+            self.assertEqual(waiting.recv(3), b"+OK")
+        self.assertNotEqual(systemd.mainPid(), before)
+
+    def test_workers(self) -> None:
+        """The sandbox leaves them what they need."""
+        self.configure("systemd:domain=INET6:index=0", "systemd:domain=INET6:index=1")
+        with (self.directory / "pop3svc.toml").open("a") as file:
+            file.write("workers = 2\n")
+        port, tlsPort = freePorts(2)
+        dropIns = {
+            "pop3svc.socket": f"ListenStream=\nListenStream={port}\nListenStream={tlsPort}\n",
+            "pop3svc.service": "CapabilityBoundingSet=\nAmbientCapabilities=\nPrivateUsers=yes\n",
+        }
+        systemd = self.start(dropIns, "pop3svc.socket pop3svc.service")
+        self.use(systemd, port, tlsPort)
+        self.stop(systemd)
+
+    def test_hang(self) -> None:
+        """A service that does nothing any more is ended, and started again."""
+        self.configure(*(f"tcp:{each}:interface={LOOPBACK}" for each in freePorts(2)))
+        watchdog = "WatchdogSec=2\nTimeoutAbortSec=1\nRestartSec=0\n"
+        systemd = self.start({"pop3svc.service": watchdog}, "pop3svc.service")
+        before = systemd.mainPid()
+        time.sleep(3)
+        self.assertEqual(systemd.mainPid(), before)
+        os.kill(before, signal.SIGSTOP)
+        systemd.awaitLog("tls=implicit", 2)
+        self.assertNotEqual(systemd.mainPid(), before)
+        self.assertEqual(self.shown(systemd, "NRestarts").strip(), "NRestarts=1")
+
+    def test_wrongOption(self) -> None:
+        """The start itself fails then."""
+        self.configure(*(f"tcp:{each}:interface={LOOPBACK}" for each in freePorts(2)))
+        systemd = self.start({}, "pop3svc.service")
+        with (self.directory / "pop3svc.toml").open("a") as file:
+            file.write('log-format = "nonsense"\n')
+        with self.assertRaises(AssertionError) as caught:
+            systemd.control("restart", "pop3svc.service")
+        self.assertIn("Job for pop3svc.service failed", str(caught.exception))
+        self.assertIn("log-format", systemd.said())

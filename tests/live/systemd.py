@@ -27,7 +27,7 @@ _SECONDS = 30.0
 _TARGETS = ("sysinit", "basic", "shutdown", "sockets", "network-online", "nss-user-lookup")
 
 # A cgroup of its own, which must be made before the namespace of cgroups.
-_ENTER = """
+ENTER = """
 mount -t cgroup2 none /mnt
 mkdir "/mnt/$1"
 echo $$ > "/mnt/$1/cgroup.procs"
@@ -81,7 +81,7 @@ class Systemd:
             self._process = subprocess.Popen(
                 [
                     *withUsers(directory),
-                    *("sh", "-ec", _ENTER, "sh", self._cgroup, "sh", "-ec", _BOOT, "sh"),
+                    *("sh", "-ec", ENTER, "sh", self._cgroup, "sh", "-ec", _BOOT, "sh"),
                     *(str(_SYSTEMD), "--system", "--unit=start.target", "--log-target=console"),
                 ],
                 env=environment,
@@ -90,10 +90,10 @@ class Systemd:
                 stderr=subprocess.STDOUT,
             )
 
-    def awaitLog(self, text: str) -> None:
-        """@raise AssertionError: no service prints it."""
+    def awaitLog(self, text: str, count: int = 1) -> None:
+        """@raise AssertionError: no service prints it so often."""
         giveUp = time.monotonic() + _SECONDS
-        while not self.log.exists() or text not in self.log.read_text():
+        while not self.log.exists() or self.log.read_text().count(text) < count:
             if time.monotonic() > giveUp:
                 raise AssertionError(f"no {text!r} in the log: {self.said()}")
             time.sleep(0.05)
@@ -113,7 +113,7 @@ class Systemd:
 
     def mainPid(self) -> int:
         """@return: that of pop3svc.service, outside of the namespace."""
-        for each in _children(self._pid()):
+        for each in children(self._pid()):
             if b"pop3svc" in Path(f"/proc/{each}/cmdline").read_bytes():
                 return each
         raise AssertionError(f"pop3svc.service does not run: {self.said()}")
@@ -122,23 +122,12 @@ class Systemd:
         """Process 1 takes all others with it."""
         self._process.send_signal(signal.SIGKILL)
         self._process.wait()
-        self._removeCgroups()
+        removeCgroup(self._cgroup)
 
     def _pid(self) -> int:
         """Of systemd, which is the only child of unshare."""
-        [pid] = _children(self._process.pid)
+        [pid] = children(self._process.pid)
         return pid
-
-    def _removeCgroups(self) -> None:
-        script = f'mount -t cgroup2 none /mnt; find "/mnt/{self._cgroup}" -depth -type d -delete'
-        giveUp = time.monotonic() + _SECONDS
-        while subprocess.run(
-            ["unshare", "--mount", "sh", "-ec", script], capture_output=True
-        ).returncode:
-            # Who was killed is gone a moment later.
-            if time.monotonic() > giveUp:
-                raise AssertionError(f"the cgroup {self._cgroup} is still in use")
-            time.sleep(0.1)
 
     def _fitting(self) -> str:
         """
@@ -173,5 +162,19 @@ class Systemd:
             (folder / "tests.conf").write_text(f"[{section}]\n{text}")
 
 
-def _children(pid: int) -> list[int]:
+def removeCgroup(name: str) -> None:
+    """@param name: as it was given to L{ENTER}."""
+    script = f'mount -t cgroup2 none /mnt; find "/mnt/{name}" -depth -type d -delete'
+    giveUp = time.monotonic() + _SECONDS
+    while subprocess.run(
+        ["unshare", "--mount", "sh", "-ec", script], capture_output=True
+    ).returncode:
+        # Who was killed is gone a moment later.
+        if time.monotonic() > giveUp:
+            raise AssertionError(f"the cgroup {name} is still in use")
+        time.sleep(0.1)
+
+
+def children(pid: int) -> list[int]:
+    """@return: the processes that a process has started."""
     return [int(each) for each in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]

@@ -20,18 +20,20 @@ from tests.running import ROOT, TWISTD
 from .harness import LOOPBACK, PASSWORD, USER
 from .programs import findProgram
 
-VMAIL, VMAIL_GROUP, CERTS_GROUP, ALICE = 59_901, 59_902, 59_903, 59_904
+VMAIL, VMAIL_GROUP, CERTS_GROUP, ALICE, EXIM = range(59_901, 59_906)
 
 _USERS = f"""\
 root:x:0:0:root:/root:/bin/sh
 vmail:x:{VMAIL}:{VMAIL_GROUP}::/:/bin/false
 alice:x:{ALICE}:{ALICE}::/:/bin/false
+Debian-exim:x:{EXIM}:{EXIM}::/:/bin/false
 """
 _GROUPS = f"""\
 root:x:0:
 vmail:x:{VMAIL_GROUP}:
 certs:x:{CERTS_GROUP}:vmail
 alice:x:{ALICE}:
+Debian-exim:x:{EXIM}:
 """
 
 
