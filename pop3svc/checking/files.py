@@ -1,0 +1,98 @@
+"""
+The files that the service itself keeps: whether they can be made and written.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+from ..errors import SettingError
+from ..options import Options
+from ..parts import SECRET_OCTETS
+from .findings import Section
+
+
+def checkFirstFiles(section: Section, options: Options) -> None:
+    """What is opened at the start, as whoever starts the service."""
+    audit = options["audit-log"]
+    if audit is None:
+        section.tell("audit lines go to twistd's log")
+    elif audit == "-":
+        section.tell("audit lines go to standard output")
+    else:
+        _checkWritable(section, "--audit-log", audit)
+    if options["secret"]:
+        with section.trying():
+            _checkSecret(section, options["secret"])
+
+
+def checkLaterFiles(section: Section, options: Options, changed: bool) -> None:
+    """
+    What is opened while the service runs, as the user that it is then.
+
+    @param changed: root has become that user since the start.
+    """
+    audit = options["audit-log"]
+    if changed and audit not in (None, "-") and not _mayMakeFiles(os.path.dirname(audit)):
+        section.warn(
+            f"--audit-log: root makes {audit} at the start, and after logs were rotated the"
+            " service's user cannot; give the directory to that user"
+        )
+    if options["throttle-state"]:
+        _checkWritable(section, "--throttle-state", options["throttle-state"], replaced=True)
+    if options["control"]:
+        path = options["control"]
+        if not os.path.lexists(path) or not stat.S_ISSOCK(os.lstat(path).st_mode):
+            _checkWritable(section, "--control", path, replaced=True, kind=stat.S_IFSOCK)
+        else:
+            section.tell(f"--control {path} is there: of a service that runs, or left by one")
+
+
+def _checkWritable(
+    section: Section, name: str, path: str, replaced: bool = False, kind: int = stat.S_IFREG
+) -> None:
+    """
+    @param replaced: another file takes its place, so that its directory must be
+        writable even if it is there.
+    """
+    folder = os.path.dirname(path)
+    isThere = os.path.lexists(path)
+    if not os.path.isdir(folder):
+        section.error(
+            f"{name}: there is no directory {folder}, or it may not be entered; make it for the"
+            " service's user"
+        )
+    elif isThere and stat.S_IFMT(os.lstat(path).st_mode) != kind:
+        section.error(f"{name}: {path} is there, and of another kind; name another one")
+    elif isThere and not replaced and not os.access(path, os.W_OK):
+        section.error(f"{name}: {path} may not be written to; give it to the service's user")
+    elif (replaced or not isThere) and not _mayMakeFiles(folder):
+        section.error(
+            f"{name}: no file may be made in {folder}; give that directory to the service's user"
+        )
+    else:
+        section.tell(f"{name} {path} {'can be written to' if isThere else 'would be made'}")
+
+
+def _mayMakeFiles(folder: str) -> bool:
+    return os.access(folder, os.W_OK | os.X_OK)
+
+
+def _checkSecret(section: Section, path: str) -> None:
+    if not os.path.lexists(path):
+        _checkWritable(section, "--secret", path)
+        return
+    try:
+        octets = len(Path(path).read_bytes())
+    except OSError as error:
+        raise SettingError(
+            f"--secret: cannot read {path}: {error.strerror}; give it to the service's user"
+        ) from error
+    if octets < SECRET_OCTETS:
+        raise SettingError(
+            f"--secret: {path} has {octets} octets, {SECRET_OCTETS} are the least; remove it, and"
+            " a good one is made"
+        )
+    section.tell(f"--secret {path} is in order")
