@@ -11,8 +11,9 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import TestCase
 
 from pop3svc.limits import Limits
-from pop3svc.operations.audit import Audit, Format, Subject
+from pop3svc.operations.audit import Audit, Subject
 from pop3svc.operations.auditfile import AuditFile
+from pop3svc.operations.formats import Format
 
 
 class FloodTests(TestCase):

@@ -1,0 +1,3 @@
+"""
+What the audit log has of a session, told in words.
+"""
