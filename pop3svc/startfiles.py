@@ -1,0 +1,132 @@
+"""
+Files that are read once, at the start, perhaps by root.
+
+A worker starts later, as whoever root has become, and perhaps when somebody has broken
+the file meanwhile. So what the parent has read is kept in memory files that a worker
+inherits, and it reads there. See L{pop3svc.workers}.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from typing import NamedTuple
+
+
+class Stamp(NamedTuple):
+    """What changes when a file does; times are in nanoseconds since 1970."""
+
+    device: int
+    inode: int
+    octets: int
+    modified: int
+    changed: int
+    mode: int
+
+
+class Kept(NamedTuple):
+    """
+    One file.
+
+    @ivar descriptor: of the memory file with what stood in it.
+    @ivar stamp: as it was before it was read.
+    """
+
+    descriptor: int
+    stamp: Stamp
+
+
+_keeping: dict[str, Kept] | None = None
+_given: Mapping[str, Kept] = {}
+
+
+@contextmanager
+def keeping() -> Iterator[dict[str, Kept]]:
+    """@return: by their paths, all files that are read here until the end."""
+    global _keeping
+    kept: dict[str, Kept] = {}
+    _keeping = kept
+    try:
+        yield kept
+    finally:
+        _keeping = None
+
+
+@contextmanager
+def given(files: Mapping[str, Kept]) -> Iterator[None]:
+    """Until the end, these files are read in place of those on disk."""
+    global _given
+    _given = files
+    try:
+        yield
+    finally:
+        _given = {}
+
+
+@contextmanager
+def within(directory: int) -> Iterator[None]:
+    """
+    Until the end, relative paths begin where they did for whoever wrote them.
+
+    @param directory: a descriptor. Where it is out of reach, only absolute paths are right.
+    """
+    here = os.open(".", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    with suppress(PermissionError):
+        os.fchdir(directory)
+    try:
+        yield
+    finally:
+        os.fchdir(here)
+        os.close(here)
+
+
+def stampOf(path: str) -> Stamp:
+    """@raise OSError: there is nothing of that name, or it is out of reach."""
+    found = _given.get(os.path.abspath(path))
+    if found is not None:
+        return found.stamp
+    status = os.stat(path)
+    return Stamp(
+        status.st_dev,
+        status.st_ino,
+        status.st_size,
+        status.st_mtime_ns,
+        status.st_ctime_ns,
+        status.st_mode,
+    )
+
+
+def readFile(path: str) -> bytes:
+    """@raise OSError: it cannot be read."""
+    absolute = os.path.abspath(path)
+    found = _given.get(absolute)
+    if found is not None:
+        return readMemory(found.descriptor)
+    # First the stamp: what changes while it is read is read again.
+    stamp = stampOf(path)
+    with open(path, "rb") as file:
+        octets = file.read()
+    if _keeping is not None:
+        _keeping[absolute] = Kept(memoryFile(octets), stamp)
+    return octets
+
+
+def memoryFile(octets: bytes) -> int:
+    """
+    @return: the descriptor of a file that has no name, and that nobody reads who has
+        not inherited it.
+    """
+    descriptor = os.memfd_create("pop3svc", os.MFD_CLOEXEC)
+    with open(descriptor, "wb", closefd=False) as file:
+        file.write(octets)
+    return descriptor
+
+
+def readMemory(descriptor: int) -> bytes:
+    """@return: what L{memoryFile} was given. Others may read it at the same time."""
+    octets = os.fstat(descriptor).st_size
+    pieces = bytearray()
+    while len(pieces) < octets:
+        pieces += os.pread(descriptor, octets - len(pieces), len(pieces))
+    return bytes(pieces)

@@ -1,0 +1,95 @@
+"""
+A worker's program: C{python -m pop3svc.workers.worker}, started by the parent alone.
+"""
+
+from __future__ import annotations
+
+import signal
+import socket
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ..service import Made
+
+
+def main() -> None:
+    """
+    Serve until the parent, or a signal, says that it is enough.
+
+    @raise SystemExit: with one sentence, which the parent reads.
+    """
+    from .orders import LOG, ORDERS, Orders
+
+    orders = Orders.read(ORDERS)
+    reactor = _reactor(orders.reactor)
+    from twisted.internet.interfaces import IReactorTime
+    from twisted.logger import globalLogBeginner
+
+    from ..errors import SettingError
+    from ..operations.clocks import keepDeadlines
+    from ..operations.confinement import forbidDumps
+    from .logs import LogWriter
+
+    keepDeadlines(reactor)
+    log = LogWriter(LOG, IReactorTime(reactor))
+    globalLogBeginner.beginLoggingTo([log], redirectStandardIO=False)
+    try:
+        # The program's start has allowed them again.
+        forbidDumps()
+        from ..service import makeWorker
+
+        made = makeWorker(orders)
+    except SettingError as error:
+        raise SystemExit(str(error)) from error
+    _join(reactor, made)
+    reactor.addSystemEventTrigger("before", "shutdown", made.service.stopService)
+    reactor.run()
+    log.flush()
+
+
+def _reactor(name: str | None) -> Any:
+    """@param name: as twistd's C{--reactor} was told; C{None} for what Twisted takes by itself."""
+    if name is not None:
+        from twisted.application.reactors import installReactor
+
+        installReactor(name)
+    from twisted.internet import reactor
+
+    return reactor
+
+
+def _join(reactor: Any, made: Made) -> None:
+    """The others first, and then those who want their mail."""
+    from twisted.internet.defer import Deferred
+    from twisted.internet.protocol import Factory
+    from twisted.logger import Logger
+
+    from .commands import Ready
+    from .link import Link
+    from .orders import LINK
+
+    link = Link(made.parts, lambda: link.tellLost())
+
+    async def begin() -> None:
+        await made.join()
+        made.service.privilegedStartService()
+        made.service.startService()
+        await link.ask(Ready)
+
+    def fail(failure: Any) -> None:
+        Logger().failure("this worker cannot begin", failure)
+        reactor.stop()
+
+    with socket.socket(fileno=LINK) as end:
+        end.setblocking(False)
+        factory = Factory.forProtocol(lambda: link)
+        reactor.adoptStreamConnection(end.fileno(), socket.AF_UNIX, factory)
+    reactor.callWhenRunning(lambda: Deferred.fromCoroutine(begin()).addErrback(fail))
+
+
+if __name__ == "__main__":
+    # First of all, before what takes a while to import: whoever tells the parent by a
+    # signal may tell all processes of its group.
+    for each in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
+        signal.signal(each, signal.SIG_IGN)
+    main()
