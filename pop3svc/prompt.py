@@ -1,0 +1,134 @@
+"""
+Answers that leave in the round of the reactor in which they were made.
+
+Twisted sends what a protocol writes when the reactor comes round again: it asks the
+kernel to tell when the socket can be written to, waits, is told, writes, and asks no
+more. Nearly always it could have been written to in the first place. Here answers
+leave once all that has arrived, on whatever connection, has been dealt with; only what
+the kernel does not take waits for the reactor. To send each of them at once was
+dearer, by an eighth: between two of them whoever reads them has gone to sleep.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+from twisted.internet.error import ConnectionLost
+from twisted.internet.interfaces import IListeningPort, IReactorTime
+from twisted.internet.tcp import Port, Server
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from .peers import tuneSocket
+
+
+class Round:
+    """Those that have something to send when the reactor's round is over."""
+
+    def __init__(self, clock: IReactorTime) -> None:
+        self._clock = clock
+        self._waiting: list[PromptServer] = []
+
+    def add(self, server: PromptServer) -> None:
+        """@param server: is told once to C{sendNow}."""
+        if not self._waiting:
+            self._clock.callLater(0, self._end)
+        self._waiting.append(server)
+
+    def _end(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        for each in waiting:
+            each.sendNow()
+
+
+class PromptServer(Server):
+    """
+    A connection that was accepted.
+
+    @ivar tuned: it has the options of the socket that it was accepted from.
+    """
+
+    tuned = True
+
+    _log = Logger()
+    _fresh = True
+    _holding = False
+    _toWrite = False
+    _asking = False
+
+    def __init__(self, thisRound: Round, *arguments: Any) -> None:
+        """@param arguments: as C{Server} takes them."""
+        super().__init__(*arguments)
+        self._round = thisRound
+
+    def doRead(self) -> Any:
+        before, self._holding = self._toWrite, True
+        try:
+            return super().doRead()
+        finally:
+            self._holding = False
+            if self._toWrite and not before:
+                self._round.add(self)
+
+    def sendNow(self) -> None:
+        """The round is over."""
+        if not self._toWrite or not self.connected:
+            return
+        self._toWrite = False
+        try:
+            why = self.doWrite()
+        except Exception:
+            # As the reactor does it: this connection ends, and no other.
+            failure = Failure()
+            self._log.failure("sending", failure)
+            self.connectionLost(failure)
+            return
+        if why is not None:
+            self.connectionLost(Failure(why))
+        elif self.dataBuffer or self._tempDataLen:
+            self._ask()
+
+    def startWriting(self) -> None:
+        if self._holding or self._toWrite:
+            self._toWrite = True
+            return
+        if self._fresh:
+            # The greeting; should it fail, the reactor finds out why.
+            self._fresh = False
+            if self._tempDataLen and self.doWrite() is None and not self.dataBuffer:
+                return
+        self._ask()
+
+    def stopWriting(self) -> None:
+        self._toWrite = False
+        if self._asking:
+            self._asking = False
+            super().stopWriting()
+
+    def writeSomeData(self, data: bytes) -> int | ConnectionLost:
+        # Python itself tries again after a signal, and lets memory be: so nothing
+        # of what Twisted does for either is needed.
+        if len(data) > self.SEND_LIMIT:
+            return super().writeSomeData(data)
+        try:
+            return self.socket.send(data)
+        except BlockingIOError:
+            return 0
+        except OSError:
+            return super().writeSomeData(data)
+
+    def _ask(self) -> None:
+        """The reactor tells when more can be written."""
+        self._asking = True
+        super().startWriting()
+
+
+def answerPromptly(port: IListeningPort) -> None:
+    """
+    @param port: already listening. Other ports than those of TCP do as they like.
+    """
+    if isinstance(port, Port) and port.transport is Server:
+        tuneSocket(port.socket)
+        made = partial(PromptServer, Round(IReactorTime(port.reactor)))
+        port.transport = made  # type: ignore[assignment]
