@@ -77,6 +77,15 @@ class Canonical:
         return data[:-1] if self._heldCR else data
 
 
+def whole(data: bytes) -> bytes:
+    """The canonical form of a message that is one block."""
+    if b"\r" in data:
+        canonical = Canonical()
+        return canonical.block(data) + canonical.end()
+    ended = data.replace(b"\n", b"\r\n")
+    return ended if not data or data.endswith(b"\n") else ended + b"\r\n"
+
+
 def wholeOctets(data: bytes) -> int:
     """As L{canonicalOctets}, of a message that is one block."""
     octets = len(data) + _bareLineFeeds(data)

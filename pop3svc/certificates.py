@@ -5,16 +5,22 @@ Certificate files, read and judged before anything is served with them.
 from __future__ import annotations
 
 import errno
+import stat
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
-from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_pem_private_key,
+)
 
+from . import startfiles
 from .errors import SettingError
 
 # From when on an administrator is reminded.
@@ -53,6 +59,10 @@ class Pair:
     keyType: str
     chain: bytes
     privateKey: PrivateKeyTypes = field(compare=False, repr=False)
+
+    def keyPEM(self) -> bytes:
+        """The key, not encrypted."""
+        return self.privateKey.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
 
     def expired(self, now: datetime) -> bool:
         """No client that looks will take it any more."""
@@ -97,7 +107,7 @@ def readPair(certificate: str, key: str) -> Pair:
 def readFile(path: str) -> bytes:
     """@raise SettingError: it cannot be read."""
     try:
-        return Path(path).read_bytes()
+        return startfiles.readFile(path)
     except OSError as error:
         raise SettingError(f"cannot read {path}: {error.strerror}") from error
 
@@ -118,12 +128,21 @@ def fileStamps(paths: Sequence[str]) -> tuple[object, ...]:
     stamps: list[object] = []
     for path in paths:
         try:
-            status = Path(path).stat()
+            stamp = startfiles.stampOf(path)
         except OSError as error:
             stamps.append(error.errno)
         else:
-            stamps.append((status.st_ino, status.st_mtime_ns, status.st_size))
+            stamps.append((stamp.inode, stamp.modified, stamp.octets))
     return tuple(stamps)
+
+
+def asStamp(stamp: object) -> startfiles.Stamp:
+    """
+    @param stamp: one of L{fileStamps}.
+    @return: one with the same of it; for a file that was out of reach, one of no file.
+    """
+    inode, modified, octets = stamp if isinstance(stamp, tuple) else (0, 0, 0)
+    return startfiles.Stamp(0, inode, octets, modified, 0, stat.S_IFREG)
 
 
 def _privateKey(certificate: str, key: str, pem: bytes) -> PrivateKeyTypes:

@@ -57,11 +57,14 @@ def _complain(sentence: str) -> int:
 # The commands with a module of their own, which is imported for them alone; it has
 # a function addArguments(parser), which sets what to run.
 _COMMANDS = {
+    "check": ("checkcli", "what the service would do, and what is wrong, without starting it"),
     "maildrop": ("maildropcli", "what has happened to a user's maildrop"),
+    "trace": ("tracecli", "what sessions say, as it happens, without their secrets"),
+    "explain": ("explaincli", "what the audit log has of a session, in words"),
     "uidl": ("uidlcli", "moving here from another server, so that nothing is downloaded again"),
 }
 # To these, exit status 1 is an answer.
-_ANSWERING = ("uidl",)
+_ANSWERING = ("check", "explain", "uidl")
 
 
 def _parser(words: Sequence[str]) -> argparse.ArgumentParser:

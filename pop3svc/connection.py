@@ -8,23 +8,23 @@ pushes back. What lines mean is the business of L{pop3svc.protocol}.
 
 from __future__ import annotations
 
-import secrets
+import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from OpenSSL import SSL
-from twisted.internet.defer import Deferred, ensureDeferred
 from twisted.internet.error import ConnectionDone
-from twisted.internet.interfaces import IDelayedCall, ISSLTransport
-from twisted.protocols.policies import TimeoutMixin
+from twisted.internet.interfaces import IAddress, ISSLTransport
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from .admission import Place
+from .atonce import start
 from .core.effects import Effects
 from .doorkeeper import Knock
 from .lines import BoundedLineReceiver
 from .operations.audit import Subject
+from .operations.reasons import ENDS
 from .peers import networkOf, peerName, tuneConnection
 from .silence import Outcome, Silence, Wait
 from .timers import Deadlines
@@ -33,16 +33,14 @@ from .visit import Visit
 
 if TYPE_CHECKING:
     from .factory import POP3Factory
+    from .tracing.transcript import Transcript
 
-# Ends that are nobody's fault; any other is logged as abuse.
-_ORDERLY = (
-    *("quit", "idle", "drain", "fault", "transfer-failed", "taken-over", "store-failed"),
-    "crowded-out",
-)
+# Any other end is nobody's fault.
+_ABUSE = frozenset(reason for reason, each in ENDS.items() if each.abuse)
 
 
 @implementer(IOutletListener)
-class Connection(BoundedLineReceiver, TimeoutMixin):
+class Connection(BoundedLineReceiver):
     """
     Whoever inherits says what is heard, and what is told; see L{_begin}, L{_tell}
     and L{_over}.
@@ -53,6 +51,7 @@ class Connection(BoundedLineReceiver, TimeoutMixin):
     transport: Any
 
     def __init__(self) -> None:
+        self._peer: IAddress
         self._subject: Subject
         self._outlet: Outlet
         self._visit: Visit | None = None
@@ -65,20 +64,27 @@ class Connection(BoundedLineReceiver, TimeoutMixin):
         self._deadlines: Deadlines
         self._place: Place
         self._silence: Silence
+        self._began = 0.0
+        # Whom the peer stands for; see networkOf.
+        self.network = ""
+        # Lines are shown to it while somebody traces; the test for it is all it costs.
+        self.transcript: Transcript | None = None
 
     def connectionMade(self) -> None:
         factory = self.factory
         tuneConnection(self.transport)
-        self._subject = Subject(secrets.token_hex(6), peerName(self.transport.getPeer()))
+        self._peer = self.transport.getPeer()
+        self._subject = Subject(os.urandom(6).hex(), peerName(self._peer))
+        self._began = factory.clock.seconds()
+        if factory.tracing is not None:
+            self.transcript = factory.tracing(self)
         self._outlet = Outlet(self.transport, factory.clock, factory.limits, self)
         self._deadlines = Deadlines(factory.clock, self._end)
-        self._silence = Silence(
-            factory.clock, factory.limits.takeoverSeconds, lambda: self._busy, self._wait
-        )
+        self._silence = Silence(factory.clock, self._isBusy, self._wait, self._endIdle)
         self.transport.registerProducer(self._outlet, True)
         factory.connectionBegan(self)
-        network = networkOf(self._subject.peer)
-        self._place = factory.admission.enter(network, factory.limits, self._crowdOut)
+        self.network = networkOf(self._subject.peer)
+        self._place = factory.admission.enter(self.network, factory.limits, self._crowdOut)
         # One deadline for the whole login: neither octets nor commands renew it.
         self._deadlines.start("login-deadline", factory.limits.loginSeconds)
         secure = ISSLTransport.providedBy(self.transport)
@@ -94,19 +100,10 @@ class Connection(BoundedLineReceiver, TimeoutMixin):
             # Enough is heard of a peer who is kept waiting.
             self.transport.pauseProducing()
 
-    def timeoutConnection(self) -> None:
-        """Silence after login: RFC 1939 section 3 wants neither UPDATE nor an answer."""
-        if self._busy:
-            self.setTimeout(self.factory.limits.idleSeconds)
-        else:
-            self._end("idle")
-
-    def callLater(self, period: float, function: Callable[[], None]) -> IDelayedCall:
-        """TimeoutMixin's way to a clock."""
-        return self.factory.clock.callLater(period, function)
-
     def connectionLost(self, reason: Failure = Failure(ConnectionDone())) -> None:  # noqa: B008
         self._lost = True
+        if self.transcript is not None and not self._ended:
+            self.transcript.ended(self._reason)
         self._place.leave()
         if "handshake-deadline" in self._deadlines and reason.check(SSL.Error):
             self.factory.audit.abuse(self._subject, "handshake-failed")
@@ -128,6 +125,26 @@ class Connection(BoundedLineReceiver, TimeoutMixin):
         """Somebody is, and has a maildrop open."""
         return self._visit is not None
 
+    @property
+    def subject(self) -> Subject:
+        """Who it is, as far as it is known."""
+        return self._subject
+
+    @property
+    def began(self) -> float:
+        """When, in seconds of the factory's clock."""
+        return self._began
+
+    @property
+    def octetsSent(self) -> int:
+        """Of all answers; inside TLS without what that adds."""
+        return self._outlet.octets
+
+    @property
+    def doing(self) -> str:
+        """A few words for whoever watches."""
+        raise NotImplementedError
+
     def _begin(self, secure: bool) -> None:
         """
         The peer may be greeted.
@@ -144,18 +161,24 @@ class Connection(BoundedLineReceiver, TimeoutMixin):
         """Nothing will be told any more."""
         raise NotImplementedError
 
+    @property
+    def _withheld(self) -> str:
+        """The way to log in that was asked for in vain, because it is not offered here."""
+        raise NotImplementedError
+
     # Waits.
 
     def _wait(self, work: Wait) -> None:
         """@param work: returns what the Session is to be told."""
         self._waiting = True
-        Deferred.fromCoroutine(work).addBoth(self._cbWaited)
-        self._adjustPause()
+        start(work, self._cbWaited)
+        if self._waiting:
+            self._adjustPause()
 
     def _cbWaited(self, outcome: Outcome | Failure) -> None:
         """@param outcome: what to tell the Session, or a fault."""
         self._waiting = False
-        self._heard()
+        self._silence.heard()
         if isinstance(outcome, Failure):
             if not outcome.check(OutletClosed):
                 self.factory.audit.fault(self._subject, "waiting", outcome)
@@ -169,17 +192,10 @@ class Connection(BoundedLineReceiver, TimeoutMixin):
 
     def outletChanged(self) -> None:
         """The way out is congested, or no longer so."""
-        self._heard()
+        self._silence.heard()
         self._adjustPause()
 
-    def _heard(self) -> None:
-        """From here on its silence counts, unless that has lasted long already."""
-        if not self._silence.relented:
-            self.resetTimeout()
-            self._silence.heard()
-
-    @property
-    def _busy(self) -> bool:
+    def _isBusy(self) -> bool:
         """It is we who let the peer wait, or the peer is still reading."""
         return self._waiting or self._outlet.congested
 
@@ -209,10 +225,15 @@ class Connection(BoundedLineReceiver, TimeoutMixin):
             self._end("crowded-out")
         self.transport.abortConnection()
 
+    def _endIdle(self) -> None:
+        self._end("idle")
+
     def _end(self, reason: str) -> None:
         """Nothing is read, written or resumed after this."""
         self._reason = reason
-        if reason not in _ORDERLY:
+        if self.transcript is not None:
+            self.transcript.ended(reason)
+        if reason in _ABUSE:
             self.factory.audit.abuse(self._subject, reason)
         self._stop()
         if self.paused:
@@ -224,7 +245,6 @@ class Connection(BoundedLineReceiver, TimeoutMixin):
     def _stop(self) -> None:
         self._ended = True
         self.discardInput()
-        self.setTimeout(None)
         self._deadlines.stopAll()
         self._silence.stop()
         if self._knock is not None:
@@ -236,13 +256,26 @@ class Connection(BoundedLineReceiver, TimeoutMixin):
             return
         self._leaving = True
         visit, self._visit = self._visit, None
+        if visit is None:
+            self._tellEnded()
         self._over()
-        ensureDeferred(self._leave(visit))
+        start(self._leave(visit), self._left)
+
+    def _tellEnded(self) -> None:
+        """Nobody has logged in. Monitors come, say nothing, and go: they are not told."""
+        subject, withheld = self._subject, self._withheld
+        silent = self._reason == "connection-lost" and subject.tls == "none"
+        if self._reason in _ABUSE or (silent and not (subject.user or withheld)):
+            return
+        seconds = self.factory.clock.seconds() - self._began
+        self.factory.audit.ended(subject, self._reason, seconds, withheld)
 
     async def _leave(self, visit: Visit | None) -> None:
+        if visit is not None:
+            await visit.end(self._reason)
+
+    def _left(self, outcome: Failure | None) -> None:
         """The service may end with this connection: only when the log has all of it."""
-        try:
-            if visit is not None:
-                await visit.end(self._reason)
-        finally:
-            self.factory.connectionEnded(self)
+        self.factory.connectionEnded(self)
+        if outcome is not None:
+            self.factory.audit.fault(self._subject, "ending a session", outcome)

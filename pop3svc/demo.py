@@ -76,13 +76,30 @@ def prepareDemo(options: Options) -> None:
     """
     directory = Path(options["demo-directory"]).absolute()
     try:
-        if not (directory / "passwd").exists():
+        if not demoIsThere(options):
             _makeDirectory(directory)
     except OSError as error:
         raise SettingError(
             f"cannot make {error.filename or directory}: {error.strerror};"
             " choose another place with --demo-directory"
         ) from error
+    isDefault = useDemo(options)
+    how = _howToTalk(str(directory / "certificate.pem")) if isDefault else _whereToTalk(options)
+    print(_greeting(directory, how), flush=True)
+
+
+def demoIsThere(options: Options) -> bool:
+    """Whether its directory has been made."""
+    return (Path(options["demo-directory"]).absolute() / "passwd").exists()
+
+
+def useDemo(options: Options) -> bool:
+    """
+    Set the options that were not given otherwise.
+
+    @return: its own ports are listened on.
+    """
+    directory = Path(options["demo-directory"]).absolute()
     certificate = str(directory / "certificate.pem")
     given = options.given
     isDefault = not (given["pop3"] or given["pop3s"] or options.listeners)
@@ -95,8 +112,7 @@ def prepareDemo(options: Options) -> None:
         given["auth"] = [f"passwd:{directory / 'passwd'}"]
     if not given["maildrop"]:
         given["maildrop"] = [f"maildir:{directory}/maildrops/{{user}}/Maildir"]
-    how = _howToTalk(certificate) if isDefault else _whereToTalk(options)
-    print(_greeting(directory, how), flush=True)
+    return isDefault
 
 
 def _greeting(directory: Path, how: str) -> str:

@@ -5,7 +5,6 @@ says, and learns nothing from the time that a refusal takes.
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Awaitable, Callable
 from hashlib import blake2b
 from typing import TypeVar
@@ -16,13 +15,15 @@ from zope.interface import implementer
 
 from .auth.attempts import Ticket, Verdict
 from .auth.throttle import Throttle
-from .auth.turnstile import Turnstile
+from .auth.turnstile import AnyTurnstile, Turnstile
 from .core.effects import Claim, ExternalClaim, PasswordClaim, TokenClaim
 from .core.replies import Refusal
+from .hits import hit
 from .interfaces import ILimited
 from .limits import Limits
 from .operations.audit import Audit, Subject
 from .peers import networkOf
+from .servicekey import serviceKey
 
 T = TypeVar("T")
 
@@ -36,19 +37,30 @@ class Doorkeeper:
     """What all connections of a service share; L{Audit.counts} counts what it does."""
 
     def __init__(
-        self, limits: Limits, clock: IReactorTime, audit: Audit, throttle: Throttle | None = None
+        self,
+        limits: Limits,
+        clock: IReactorTime,
+        audit: Audit,
+        turnstile: AnyTurnstile | None = None,
     ) -> None:
-        """@param throttle: one that knows something already."""
+        """@param turnstile: perhaps one of several processes."""
         self.limits = limits
         self.clock = clock
         self.audit = audit
-        self.throttle = throttle or Throttle(limits)
-        self.turnstile = Turnstile(self.throttle, clock)
-        self._key = secrets.token_bytes(32)
+        self.turnstile = turnstile or Turnstile(Throttle(limits), clock)
+        # The same wrong password is known again in all processes of a service.
+        self._key = serviceKey("attempts")
+
+    @property
+    def throttle(self) -> Throttle:
+        """What is known, where no other process decides."""
+        assert isinstance(self.turnstile, Turnstile)
+        return self.turnstile.throttle
 
     def useLimits(self, limits: Limits) -> None:
         """From now on, also for those who wait."""
-        self.limits = self.throttle.limits = limits
+        self.limits = limits
+        self.turnstile.useLimits(limits)
 
     def knock(self, subject: Subject, changed: Callable[[], None] = lambda: None) -> Knock:
         """
@@ -99,12 +111,20 @@ class Knock:
         secret = self._keeper.digest(claim)
         network = networkOf(self._subject.peer) or self._subject.peer
         ticket = self._ticket = await self._turnstile.enter(network, claim.name, secret)
+        if self._gone:
+            # While another process was asked.
+            self._leave(hurried=True)
+            return Refusal.TEMPORARY
         try:
             outcome = await (self._early if ticket.early else self._inTurn)(ticket, check)
         finally:
-            self._leave()
+            left = self._leave()
         if isinstance(outcome, Refusal):
+            if left is not None:
+                # Whoever hears that it was wrong may try the next at once, anywhere.
+                await left
             await self.onGrid()
+        self._keeper.audit.tally.loginSeconds.observe(self._clock.seconds() - self._came)
         return outcome
 
     async def onGrid(self) -> None:
@@ -202,13 +222,18 @@ class Knock:
         await sleeping
         self._sleeping = None
 
-    def _leave(self, hurried: bool = False) -> None:
-        """Once; it does not matter how often this is called."""
+    def _leave(self, hurried: bool = False) -> Deferred[None] | None:
+        """
+        Once; it does not matter how often this is called.
+
+        @return: fires when everybody knows what came of it; L{None} if that was left
+            to an earlier call.
+        """
         ticket, self._ticket = self._ticket, None
         if ticket is None:
-            return
+            return None
         left = self._turnstile.leave(ticket, self._verdict, hurried)
-        left.addCallback(self._cbLeft, ticket.network)
+        return left.addCallback(self._cbLeft, ticket.network)
 
     def _cbLeft(self, banned: bool, network: str) -> None:
         if banned:
@@ -217,6 +242,8 @@ class Knock:
 
     def _tellDelay(self, ticket: Ticket) -> None:
         if ticket.delay > 0:
+            if ticket.delay >= self._keeper.limits.penaltySecondsMost:
+                hit("penaltySecondsMost")
             self._keeper.audit.throttled(self._subject, ticket.delay, ticket.why)
 
 

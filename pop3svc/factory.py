@@ -30,22 +30,29 @@ from .core.capabilities import Situation
 from .core.replies import Code, err
 from .core.session import Session
 from .doorkeeper import Doorkeeper
+from .hits import hit
 from .limits import Limits
 from .operations.audit import Audit
 from .operations.descriptors import descriptorsLeft
 from .peers import isLocal, networkOf, peerName
 from .protocol import POP3Protocol
 from .refused import RefusedProtocol
-from .visit import verifiersOf
+from .scramverifiers import verifiersOf
+from .tracing.transcript import Transcript
 
 ClearTextLogins = Literal["never", "loopback", "always"]
 
 
 class POP3Factory(ServerFactory):
     """
+    @ivar name: of the listener, for people.
+    @ivar accepted: connections that were served since the start.
     @ivar connections: the connections that are open, have a wait open, or are being
         logged out.
+    @ivar tracing: while somebody traces, makes a new connection's transcript.
     """
+
+    tracing: Callable[[Connection], Transcript | None] | None = None
 
     protocol: Callable[..., POP3Protocol] = POP3Protocol  # type: ignore[assignment]
     noisy = False
@@ -96,6 +103,8 @@ class POP3Factory(ServerFactory):
         self.admission = admission or Admission()
         self.doorkeeper = doorkeeper or Doorkeeper(self.limits, clock, self.audit)
         self.connections: set[Connection] = set()
+        self.name = ""
+        self.accepted = 0
         self._clearTextLogins = clearTextLogins
         self._wanted = None if mechanisms is None else frozenset(mechanisms)
         self._apop = apop
@@ -140,6 +149,7 @@ class POP3Factory(ServerFactory):
         self.admission.refused[reason] += 1
         self.audit.connectionRefused(name, reason)
         if len(self._refused) >= self.limits.refusedAtOnce or not descriptorsLeft(1):
+            hit("refusedAtOnce")
             return None
         return RefusedProtocol(err(text, Code.TEMPORARY), self._refused)
 
@@ -187,6 +197,7 @@ class POP3Factory(ServerFactory):
     def connectionBegan(self, connection: Connection) -> None:
         """Called by a protocol when it is connected."""
         self.connections.add(connection)
+        self.accepted += 1
 
     def connectionEnded(self, connection: Connection) -> None:
         """Called by a protocol when it is disconnected and logged out."""

@@ -72,6 +72,23 @@ class IMaildrop(Interface):
         """
 
 
+class IReadyMessages(Interface):
+    """
+    A maildrop that can have most messages without waiting provides this too. It is not
+    needed, but saves half of what it costs to send a small message.
+    """
+
+    def readyMessage(number: int) -> bytes | None:
+        """
+        Called instead of C{openMessage}, and first.
+
+        @param number: a message-number.
+        @return: all octets of the message, as C{openMessage} would let them be read;
+            C{None} where that has to say, because the message is large, or must be
+            waited for, or something is wrong.
+        """
+
+
 class IRelenting(Interface):
     """
     A maildrop whose lock can be given away and taken back provides this too.

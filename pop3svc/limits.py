@@ -223,7 +223,48 @@ class Limits:
     proxySeconds: int = limit(
         5, "The header of a proxy, on a listener behind haproxy:; nobody is greeted before it."
     )
+    controlConnections: int = limit(8, "Commands that are connected to --control at once.")
+    traces: int = limit(
+        4, "Traces at once: while there is one, each line of each session costs more."
+    )
+    traceSeconds: int = limit(3600, "How long a trace may last; nobody shall be forgotten in one.")
+    traceLines: int = limit(
+        2000,
+        "Lines of one trace that wait to be shown, in each process; when more come, the oldest"
+        " are lost, and that is said.",
+    )
+    traceLinesBefore: int = limit(
+        60,
+        "Lines of a session that are kept, while a user is traced, until it is known who it is:"
+        " CAPA, STLS and CAPA again with their answers.",
+    )
+    traceLetters: int = limit(300, "How much of one line a trace shows.", least=80)
+    heartbeatSeconds: int = limit(
+        5, "How often each worker of --workers is asked whether it still runs."
+    )
+    hungSeconds: int = limit(
+        30,
+        "A worker that has not answered for so long is killed and replaced; a large Maildir on a"
+        " slow disk must not look like that.",
+    )
     drainSeconds: int = limit(30, "How long sessions may go on after SIGTERM.", least=0)
+    drainLoginSeconds: int = limit(
+        5,
+        "How long who is connected may still take to log in after SIGTERM; a mail program"
+        " takes a second or two.",
+        least=0,
+    )
+    httpConnections: int = limit(
+        20, "Connections to the pages of --http at once; each is for one request."
+    )
+    httpSeconds: int = limit(
+        20, "Such a connection, from its start to its end, however slow the other side is."
+    )
+    unhealthyFaults: int = limit(
+        3,
+        "Faults within a minute, without a single success, from which /healthz fails: one may"
+        " be the matter of one maildrop.",
+    )
 
     @classmethod
     def parse(cls, settings: Iterable[str]) -> Limits:

@@ -8,12 +8,9 @@ paused; nothing is read from the transport then, so that it stays small.
 
 from __future__ import annotations
 
-from twisted.protocols.basic import LineReceiver
+from typing import Any
 
-# LineReceiver copies the rest of a block for each line in it: a block of 64 KiB
-# of short lines costs a hundred times what small slices of it cost.
-_SLICE = 1024
-
+from twisted.internet.protocol import Protocol
 
 # What tells how long a line may be: C{AUTH} and a space. No line may be shorter.
 _START = 5
@@ -21,25 +18,36 @@ _START = 5
 _BEGINNING = 64
 
 
-class BoundedLineReceiver(LineReceiver):
+class BoundedLineReceiver(Protocol):
     """
-    A LineReceiver that is fed small slices and skips lines that are too long.
+    Hands on lines, and skips those that are too long. A bare LF ends a line too, for
+    people with telnet; a CR before it is cut.
 
     How long a line may be is asked with its start, once it is longer than any
     line may be; whatever is granted holds for this line alone.
 
+    Not Twisted's LineReceiver: that copies the rest of a block for each line in it.
+
+    @ivar paused: no line is handed on.
     @ivar skipOctetsMost: how much of a line is skipped in search of its end.
     """
 
-    # A bare LF ends a line too, for people with telnet; a CR before it is cut.
-    delimiter = b"\n"
+    # TCP, TLS or a UNIX socket; no interface of Twisted names what they share.
+    transport: Any
+
+    paused = False
     skipOctetsMost = 0
 
+    # What has arrived, and how much of it was looked at, which is cut off at the end of
+    # each block.
     _unread = b""
+    _at = 0
     _feeding = False
+    _skipping = False
     _skipped = 0
     _discarding = False
-    _bound = LineReceiver.MAX_LENGTH
+    # How long any line may be, and this one, without a line end.
+    _bound = _most = 0
 
     def commandReceived(self, line: bytes) -> None:
         """@param line: without its line end."""
@@ -72,12 +80,12 @@ class BoundedLineReceiver(LineReceiver):
 
     def setLineOctets(self, octets: int) -> None:
         """@param octets: how long any line may be, with its line end."""
-        self._bound = self.MAX_LENGTH = octets - len(self.delimiter)
+        self._bound = self._most = octets - 1
 
     @property
     def unreadOctets(self) -> int:
-        """How many octets are there that were not looked at, because of a pause."""
-        return len(self._unread)
+        """How many octets are there that were not handed on."""
+        return len(self._unread) - self._at
 
     def discardInput(self) -> None:
         """Forget what is unread, and all that may yet arrive."""
@@ -86,8 +94,15 @@ class BoundedLineReceiver(LineReceiver):
 
     def takeUnread(self) -> bytes:
         """@return: what has arrived and was not handed on; it is forgotten."""
-        unread, self._unread = self.clearLineBuffer() + self._unread, b""
+        unread = self._unread[self._at :]
+        self._unread, self._at = b"", 0
         return unread
+
+    def resumeProducing(self) -> None:
+        """No longer paused: what is unread is handed on, and more is read."""
+        self.paused = False
+        self.transport.resumeProducing()
+        self.dataReceived(b"")
 
     def dataReceived(self, data: bytes) -> None:
         if self._discarding:
@@ -97,43 +112,43 @@ class BoundedLineReceiver(LineReceiver):
             return
         self._feeding = True
         try:
-            # First the lines that stayed with LineReceiver when it was paused.
-            super().dataReceived(b"")
-            while self._unread and not self.paused:
-                piece, self._unread = self._unread[:_SLICE], self._unread[_SLICE:]
-                super().dataReceived(piece)
-            if self._buffer and self.line_mode and not self.paused:
-                self.lineBegun(self._buffer[:_BEGINNING])
+            while self._at < len(self._unread) and not self.paused:
+                if self._skipping:
+                    self._skip()
+                elif not self._handOn():
+                    break
         finally:
             self._feeding = False
+            self._unread, self._at = self._unread[self._at :], 0
 
-    def lineReceived(self, line: bytes) -> None:
-        self.MAX_LENGTH = self._bound
-        self.commandReceived(line.removesuffix(b"\r"))
+    def _handOn(self) -> bool:
+        """@return: whether there may be another line."""
+        start, unread = self._at, self._unread
+        end = unread.find(b"\n", start, start + self._most + 1)
+        if end >= 0:
+            self._at, self._most = end + 1, self._bound
+            self.commandReceived(unread[start:end].removesuffix(b"\r"))
+            return True
+        self.lineBegun(unread[start : start + _BEGINNING])
+        if self._discarding or len(unread) - start <= self._most:
+            return False
+        granted = self.lineOctets(unread[start : start + _START]) - 1
+        if granted > self._most:
+            self._most = granted
+        else:
+            self._at, self._most = start + self._most, self._bound
+            self._skipping, self._skipped = True, 0
+            self.longLineReceived()
+        return True
 
-    def lineLengthExceeded(self, line: bytes) -> None:
-        """@param line: its beginning and all that LineReceiver had behind it."""
-        self.lineBegun(line[:_BEGINNING])
-        if self._discarding:
-            return
-        most = self.lineOctets(line[:_START]) - len(self.delimiter)
-        if most > self.MAX_LENGTH:
-            # Not too long yet: it is fed once more, under its own bound.
-            self._unread = line + self._unread
-            self.MAX_LENGTH = most
-            return
-        self._unread = line[self.MAX_LENGTH :] + self._unread
-        self._skipped = 0
-        self.MAX_LENGTH = self._bound
-        self.setRawMode()
-        self.longLineReceived()
-
-    def rawDataReceived(self, data: bytes) -> None:
-        """Skip to the end of a line that is too long."""
-        skipped, end, rest = data.partition(self.delimiter)
-        self._skipped += len(skipped)
+    def _skip(self) -> None:
+        """To the end of a line that is too long."""
+        end = self._unread.find(b"\n", self._at)
+        stop = len(self._unread) if end < 0 else end
+        self._skipped += stop - self._at
+        self._at = stop
         if self._skipped > self.skipOctetsMost:
             self.endlessLineReceived()
-        elif end:
-            self._unread = rest + self._unread
-            self.setLineMode()
+        elif end >= 0:
+            self._skipping = False
+            self._at = end + 1

@@ -29,6 +29,7 @@ from .factory import ClearTextLogins
 from .operations.audit import Audit
 from .operations.startup import endStart
 from .peers import peerName
+from .prompt import answerPromptly
 from .tls import Version
 
 TLSMode = Literal["none", "stls", "implicit"]
@@ -124,6 +125,8 @@ class Fence:
 class Listener(Service):
     """
     One endpoint. It is bound while twistd still has the privileges to.
+
+    @ivar listening: fires when it is.
     """
 
     def __init__(
@@ -143,6 +146,7 @@ class Listener(Service):
         self._audit = audit
         self._daemon = daemon
         self._port: IListeningPort | None = None
+        self.listening: Deferred[None] = Deferred()
 
     def privilegedStartService(self) -> None:
         super().privilegedStartService()
@@ -158,11 +162,25 @@ class Listener(Service):
         port, self._port = self._port, None
         return None if port is None else port.stopListening()
 
+    @property
+    def closed(self) -> str:
+        """The endpoint, if it was listened on and is not any more; else nothing."""
+        isOpen = self._port is not None and getattr(self._port, "connected", True)
+        return "" if isOpen or not self.listening.called else self._settings.endpoint
+
     def _cbListening(self, port: IListeningPort) -> None:
         from twisted.internet import reactor
 
-        self._port = port
+        answerPromptly(port)
         restWhenExhausted(port, self._settings.endpoint, self._audit, IReactorTime(reactor))
+        self._listens(port)
+
+    def _listens(self, port: IListeningPort) -> None:
+        self._port = port
+        self._tell()
+        self.listening.callback(None)
+
+    def _tell(self) -> None:
         self._audit.listening(self._settings.endpoint, self._settings.tls)
 
     def _ebLate(self, failure: Failure) -> None:

@@ -13,7 +13,7 @@ from twisted.cred.strcred import AuthOptionMixin
 from twisted.python import usage
 
 from .auth.credentials import IBearerToken
-from .config import listenersOf, readFile, settingsOf
+from .config import ConfigFile
 from .core.mechanisms import MECHANISMS
 from .errors import SettingError
 from .limits import Limits
@@ -23,14 +23,17 @@ _CHOICES = {
     "clear-text-logins": ("loopback", "never", "always"),
     "log-format": ("text", "json"),
 }
-_DEFAULTS = {"demo-directory": "pop3svc-demo"} | {
+_DEFAULTS = {"demo-directory": "pop3svc-demo", "workers": "1"} | {
     name: choices[0] for name, choices in _CHOICES.items()
 }
 WAYS_TO_LOG_IN = (b"USER", *MECHANISMS)
+_EACH_CORE = "auto"
+# Each has some ten descriptors of the parent's, and tens of MiB of memory.
+_MOST_WORKERS = 256
 _FLAGS = ("demo", "apop", "allow-root")
 _LISTS = ("pop3", "pop3s", "certificate", "private-key", "auth", "mechanism", "maildrop", "limit")
 # What is read again on a reload, when twistd has gone to its --rundir.
-_FILES = ("config", "client-ca", "secret", "throttle-state")
+_FILES = ("config", "client-ca", "secret", "throttle-state", "http-token", "control")
 _FILE_LISTS = ("certificate", "private-key")
 
 
@@ -90,13 +93,38 @@ class Options(usage.Options, AuthOptionMixin):
             "A file, made if it is missing, that keeps what is known about password guessers"
             " over a restart.",
         ],
+        [
+            "workers",
+            None,
+            None,
+            "How many processes share the work: a number, or auto for one a core. [default: 1]",
+        ],
         ["log-format", None, None, "How audit lines look: text or json. [default: text]"],
+        [
+            "http",
+            None,
+            None,
+            "Metrics, health and a status page: a Twisted server endpoint such as tcp:8110, on"
+            " loopback if it names no interface.",
+        ],
+        [
+            "http-token",
+            None,
+            None,
+            "A file with a token that whoever sees those pages must give.",
+        ],
         [
             "audit-log",
             None,
             None,
             "A file for audit lines alone, or - for standard output; else they stand in"
             " twistd's log.",
+        ],
+        [
+            "control",
+            None,
+            None,
+            "A UNIX socket, made at the start, through which pop3svc trace speaks to the service.",
         ],
     ]
 
@@ -203,6 +231,13 @@ class Options(usage.Options, AuthOptionMixin):
         return self.parent is not None and not self.parent["nodaemon"]
 
     @property
+    def workers(self) -> int:
+        """How many processes serve; one is this process itself."""
+        if self["workers"] == _EACH_CORE:
+            return min(len(os.sched_getaffinity(0)), _MOST_WORKERS)
+        return int(self["workers"])
+
+    @property
     def demoAlone(self) -> bool:
         """--demo and nothing else: on loopback, and no maildrops but its own."""
         given = self.given
@@ -224,14 +259,14 @@ class Options(usage.Options, AuthOptionMixin):
         if self["config"] is None:
             return
         path = self._absolute(self["config"])
-        file = readFile(path)
-        self.listeners = listenersOf(path, file)
+        file = ConfigFile.read(path)
+        self.listeners = file.listeners()
         onCommandLine = {name for name, values in self.given.items() if values}
         limits, self.given["limit"] = self.given["limit"], []
-        parameters = dict.fromkeys(_LISTS, True) | dict.fromkeys(
-            [*_DEFAULTS, "client-ca", "secret", "throttle-state", "audit-log", "maildrop"], False
-        )
-        for name, value in settingsOf(path, file, parameters, _FLAGS):
+        single = [str(each[0]) for each in self.optParameters if each[0] != "config"]
+        parameters = dict.fromkeys(_LISTS, True) | dict.fromkeys([*single, "maildrop"], False)
+        for name, value, where in file.settings(parameters, _FLAGS):
+            _checkChoice(name, value, f"{where}: {name}")
             if name in _FLAGS:
                 self[name] = 1
             elif name == "limit":
@@ -248,16 +283,11 @@ class Options(usage.Options, AuthOptionMixin):
         for name, default in _DEFAULTS.items():
             if self[name] is None:
                 self[name] = default
+        for name in (*_CHOICES, "workers"):
+            _checkChoice(name, self[name], f"--{name}")
+        for each in self.given["mechanism"]:
+            _checkChoice("mechanism", each, "--mechanism")
         self.given["mechanism"] = [each.upper() for each in self.given["mechanism"]]
-        for name in self.given["mechanism"]:
-            if name.encode() not in WAYS_TO_LOG_IN:
-                known = ", ".join(each.decode() for each in WAYS_TO_LOG_IN)
-                raise usage.UsageError(f"--mechanism is one of {known}, not {name!r}")
-        for name, choices in _CHOICES.items():
-            if self[name] not in choices:
-                raise usage.UsageError(
-                    f"--{name} is one of {', '.join(sorted(choices))}, not {self[name]!r}"
-                )
 
     def _makeAbsolute(self) -> None:
         for name in _FILES:
@@ -270,3 +300,27 @@ class Options(usage.Options, AuthOptionMixin):
 
     def _absolute(self, path: str) -> str:
         return os.path.normpath(os.path.join(self._directory, path))
+
+
+def _isCount(text: str) -> bool:
+    return text.isascii() and text.isdecimal() and 1 <= int(text) <= _MOST_WORKERS
+
+
+def _checkChoice(name: str, value: str, what: str) -> None:
+    """
+    @param name: of any option; many take whatever is said.
+    @param what: the option as the sentence names it, perhaps with its place.
+    @raise SettingError: the value is none of those that this option takes.
+    """
+    if name == "workers" and value != _EACH_CORE and not _isCount(value):
+        raise SettingError(
+            f"{what} is a number from 1 to {_MOST_WORKERS}, or {_EACH_CORE}, not {value!r}"
+        )
+    if name == "mechanism":
+        known = [each.decode() for each in WAYS_TO_LOG_IN]
+        fits = value.upper() in known
+    else:
+        known = sorted(_CHOICES.get(name, ()))
+        fits = not known or value in known
+    if not fits:
+        raise SettingError(f"{what} is one of {', '.join(known)}, not {value!r}")

@@ -67,14 +67,25 @@ def _isLocal(name: str) -> bool:
 
 def tuneConnection(transport: object) -> None:
     """
+    As L{tuneSocket}, for a connection that was not accepted from a socket so tuned.
+
+    @param transport: bare or inside TLS.
+    """
+    connection = getattr(transport, "socket", None)
+    if isinstance(connection, socket.socket) and not getattr(transport, "tuned", False):
+        tuneSocket(connection)
+
+
+def tuneSocket(connection: socket.socket) -> None:
+    """
     Send answers at once, and let the kernel look for dead peers.
 
     Without TCP_NODELAY Nagle's algorithm and delayed acknowledgement together
     cost a client some 40 ms an answer.
+
+    @param connection: or a socket that listens: what is accepted from it has its
+        options.
     """
-    connection = getattr(transport, "socket", None)
-    if not isinstance(connection, socket.socket):
-        return
     if connection.family not in (socket.AF_INET, socket.AF_INET6):
         return
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

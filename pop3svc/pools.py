@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, ParamSpec, TypeVar, cast
+from weakref import WeakSet
 
 from twisted.internet.defer import Deferred, fail
 from twisted.internet.interfaces import IReactorFromThreads
@@ -55,12 +56,19 @@ class _ModestThreadPool(ThreadPool):
     threadFactory = _ModestThread
 
 
+# All of this process, for whoever watches how full they are.
+POOLS: WeakSet[Pool] = WeakSet()
+
+
 class Pool:
     """
     Threads that are started with the first piece of work and end with the
     reactor. It is called from the reactor's thread only.
 
+    @ivar name: how the threads are named.
+    @ivar most: how many pieces of work there may be.
     @ivar pending: the pieces of work running or waiting now.
+    @ivar refused: how many there were for which there was no place.
     """
 
     def __init__(self, name: str, threads: int, queue: int, modest: bool = False) -> None:
@@ -70,15 +78,18 @@ class Pool:
         @param queue: how many pieces of work may wait besides.
         @param modest: the work burns the processor, and the reactor comes first.
         """
+        self.name = name
         self.pending = 0
+        self.refused = 0
         self._stopped = False
-        self._most = threads + queue
+        self.most = threads + queue
         kind = _ModestThreadPool if modest else ThreadPool
         self._threads = kind(0, threads, name=name)
+        POOLS.add(self)
 
     def resize(self, threads: int, queue: int) -> None:
         """New bounds; what runs or waits already is not touched."""
-        self._most = threads + queue
+        self.most = threads + queue
         self._threads.adjustPoolsize(0, threads)
 
     def run(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Deferred[T]:
@@ -90,7 +101,8 @@ class Pool:
 
         if self._stopped:
             return fail(PoolFull(f"the threads of {self._threads.name} have ended"))
-        if self.pending >= self._most:
+        if self.pending >= self.most:
+            self.refused += 1
             return fail(PoolFull(f"{self.pending} operations are pending in {self._threads.name}"))
         if not self._threads.started:
             self._threads.start()

@@ -27,8 +27,6 @@ def octetsAcknowledged(transport: object) -> int | None:
     connection = getattr(transport, "socket", None)
     if not isinstance(connection, socket.socket):
         return None
-    if connection.family not in (socket.AF_INET, socket.AF_INET6):
-        return None
     try:
         info = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _BYTES_ACKED.size)
     except OSError:

@@ -18,9 +18,12 @@ from .connection import Connection
 from .core import effects
 from .core.replies import Refusal
 from .core.session import Session
+from .core.states import State
+from .hits import hit
+from .scramverifiers import fetchVerifier
 from .silence import Outcome, Wait
 from .transfer import sendListing
-from .visit import beginVisit, fetchVerifier
+from .visit import beginVisit
 
 
 @implementer(IHandshakeListener)
@@ -28,9 +31,10 @@ class POP3Protocol(Connection):
     """One connection."""
 
     _session: Session
+    _lineLimit = "commandOctets"
 
     def _begin(self, secure: bool) -> None:
-        self._session = self.factory.makeSession(self.transport.getPeer(), secure)
+        self._session = self.factory.makeSession(self._peer, secure)
         self._tell(self._session.greet)
 
     def _over(self) -> None:
@@ -42,12 +46,27 @@ class POP3Protocol(Connection):
         self._adjustPause()
         self._tell(self._learnChannel)
 
+    @property
+    def doing(self) -> str:
+        if "handshake-deadline" in self._deadlines:
+            return "TLS handshake"
+        return "silent, maildrop lent" if self._silence.relented else _DOING[self._session.state]
+
     # Lines -> the Session.
 
+    @property
+    def _withheld(self) -> str:
+        return self._session.withheld
+
     def commandReceived(self, line: bytes) -> None:
+        if self.transcript is not None:
+            self.transcript.heard(line, self._session.state)
         self._hear(partial(self._session.receiveLine, line))
 
     def longLineReceived(self) -> None:
+        hit(self._lineLimit)
+        if self.transcript is not None:
+            self.transcript.heardTooLong()
         self._hear(self._session.receiveLongLine)
 
     def endlessLineReceived(self) -> None:
@@ -57,11 +76,14 @@ class POP3Protocol(Connection):
         self._tell(self._session.lineBegun, start)
 
     def lineOctets(self, start: bytes) -> int:
-        return self._session.lineOctets(start)
+        octets = self._session.lineOctets(start)
+        isCommand = octets == self.factory.limits.commandOctets
+        self._lineLimit = "commandOctets" if isCommand else "saslLineOctets"
+        return octets
 
     def _hear(self, tell: Outcome) -> None:
         """The peer has spoken: first of all it must have its maildrop back."""
-        self._heard()
+        self._silence.heard()
         if self._silence.relented:
             self._wait(self._silence.reclaim(tell, self._session.dispossessed))
         else:
@@ -70,9 +92,9 @@ class POP3Protocol(Connection):
     def _learnChannel(self) -> effects.Effects:
         """What a handshake tells decides which mechanisms are offered."""
         connection = self.transport.getHandle()
-        self._subject.tls = connection.get_protocol_version_name()
-        peer, channel = self.transport.getPeer(), channelOf(connection)
-        self._session.situation = self.factory.situation(peer, True, channel)
+        version = self._subject.tls = connection.get_protocol_version_name()
+        self.factory.audit.tally.handshakes[version] += 1
+        self._session.situation = self.factory.situation(self._peer, True, channelOf(connection))
         return []
 
     def _tell(self, tell: Callable[..., effects.Effects], *arguments: object) -> None:
@@ -81,6 +103,8 @@ class POP3Protocol(Connection):
             for effect in tell(*arguments):
                 if self._ended:
                     return
+                if self.transcript is not None:
+                    self.transcript.performed(effect)
                 _PERFORMERS[type(effect)](self, effect)
         except Exception:
             # The one boundary: a fault of ours ends this session and no other.
@@ -99,11 +123,25 @@ class POP3Protocol(Connection):
         if self.takeUnread():
             self._tell(self._session.injected)
             return
+        if self.transcript is not None:
+            self.transcript.said(effect.opening)
         self._outlet.write(effect.opening)
         self._deadlines.start("handshake-deadline", self.factory.limits.handshakeSeconds)
         self.transport.startTLS(self.factory.tls)
-        peer = self.transport.getPeer()
-        self._session = self.factory.makeSession(peer, True, before=self._session)
+        self._session = self.factory.makeSession(self._peer, True, before=self._session)
+
+    def _performSendMessage(self, effect: effects.SendMessage) -> None:
+        """At once, if that can be: nobody has to wait for it then."""
+        assert self._visit is not None
+        before = self._outlet.octets
+        if effect.lines is not None or not self._visit.sendReady(
+            effect.number, effect.opening, self._outlet
+        ):
+            self._performWait(effect)
+            return
+        if self.transcript is not None:
+            self.transcript.sent(self._outlet.octets - before)
+        self._tell(self._session.transferred)
 
     def _performWait(self, effect: effects.Effect) -> None:
         self._wait(_WAITS[type(effect)](self, effect))
@@ -139,22 +177,29 @@ class POP3Protocol(Connection):
             return lambda: self._session.refused(visit)
         self._visit = visit
         self._place.loggedIn()
+        if self.transcript is not None:
+            self.transcript.loggedIn()
         if not self._ended:
             self._deadlines.stop("login-deadline")
-            self.setTimeout(factory.limits.idleSeconds)
-            self._silence.begin(visit)
+            self._silence.begin(visit, factory.limits)
         messages, readOnly = visit.maildrop.messages, visit.readOnly
         return lambda: self._session.authenticated(messages, readOnly)
 
     async def _sendMessage(self, effect: effects.SendMessage) -> Outcome:
         assert self._visit is not None
         before = self._outlet.octets
-        if await self._visit.send(effect.number, effect.opening, effect.lines, self._outlet):
+        sent = await self._visit.send(effect.number, effect.opening, effect.lines, self._outlet)
+        if self.transcript is not None:
+            self.transcript.sent(self._outlet.octets - before)
+        if sent:
             return self._session.transferred
         return lambda: self._session.transferFailed(begun=self._outlet.octets > before)
 
     async def _sendListing(self, effect: effects.SendListing) -> Outcome:
+        before = self._outlet.octets
         await sendListing(effect.opening, effect.listing, self._outlet)
+        if self.transcript is not None:
+            self.transcript.sent(self._outlet.octets - before)
         return self._session.transferred
 
     async def _commit(self, effect: effects.Commit) -> Outcome:
@@ -165,6 +210,17 @@ class POP3Protocol(Connection):
         return lambda: self._session.committed(notRemoved)
 
 
+_DOING = {
+    State.AUTHORIZATION: "connected",
+    State.NAMED: "logging in",
+    State.EXCHANGE: "logging in",
+    State.LOOKUP: "logging in",
+    State.CLAIMED: "login is checked",
+    State.TRANSACTION: "logged in",
+    State.SENDING: "reading mail",
+    State.UPDATE: "removing mail",
+    State.ENDED: "ending",
+}
 _WAITS: dict[type, Callable[..., Wait]] = {
     effects.FetchVerifier: POP3Protocol._fetch,
     effects.CheckClaim: POP3Protocol._login,
@@ -177,4 +233,5 @@ _PERFORMERS: dict[type, Callable[..., None]] = {
     effects.StartTLS: POP3Protocol._performStartTLS,
     effects.Disconnect: POP3Protocol._performDisconnect,
     **dict.fromkeys(_WAITS, POP3Protocol._performWait),
+    effects.SendMessage: POP3Protocol._performSendMessage,
 }

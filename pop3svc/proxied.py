@@ -19,6 +19,7 @@ from typing import Any, cast
 
 from twisted.internet.address import IPv4Address as TCP4Address
 from twisted.internet.address import IPv6Address as TCP6Address
+from twisted.internet.defer import Deferred, succeed
 from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import (
     IAddress,
@@ -198,6 +199,7 @@ class ProxiedProtocol(ProtocolWrapper):
             return
         self.wrappedProtocol = inside
         self.wrappedProtocol.makeConnection(cast(ITransport, self))
+        self.factory.begunOrGone()
         if behind:
             self.wrappedProtocol.dataReceived(behind)
 
@@ -217,6 +219,7 @@ class ProxiedProtocol(ProtocolWrapper):
         if self._deadline.active():
             self._deadline.cancel()
         self.factory.unregisterProtocol(self)
+        self.factory.begunOrGone()
 
     def getPeer(self) -> IAddress:
         """Who connected to the proxy, or the proxy if it does not say."""
@@ -259,6 +262,7 @@ class ProxiedFactory(WrappingFactory):
         """@param inside: C{service}, or what gives it its TLS."""
         super().__init__(inside)
         self.service = service
+        self._empty: list[Deferred[None]] = []
 
     def buildProtocol(  # type: ignore[override]  # every factory may say None
         self, addr: IAddress | None
@@ -270,8 +274,27 @@ class ProxiedFactory(WrappingFactory):
         refused = self.service.refuse(crowded, peerName(addr))
         return None if isinstance(self.wrappedFactory, TLSFactory) else refused
 
-    def stopFactory(self) -> None:
-        """Nobody listens any more: who has not yet begun shall not begin."""
+    def endConnections(self, reason: str, alsoLoggedIn: bool) -> None:
+        """
+        Those whose header is not read yet; the others are the service's.
+
+        @see: L{POP3Factory.endConnections}
+        """
         for each in list(self.protocols):
             if not each.begun:
                 each.abortConnection()
+
+    def whenEmpty(self) -> Deferred[None]:
+        """Fires when the header of every connection is read, or will not be."""
+        if all(each.begun for each in self.protocols):
+            return succeed(None)
+        waiting: Deferred[None] = Deferred()
+        self._empty.append(waiting)
+        return waiting
+
+    def begunOrGone(self) -> None:
+        """Called by a protocol when its header is read, or it is disconnected."""
+        if self._empty and all(each.begun for each in self.protocols):
+            waiting, self._empty = self._empty, []
+            for each in waiting:
+                each.callback(None)

@@ -7,50 +7,68 @@ one sentence with exit status 1.
 
 from __future__ import annotations
 
-import contextlib
 import os
-import secrets
-import sys
-from itertools import zip_longest
-from pathlib import Path
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from twisted.application.service import IService
-from twisted.cred.checkers import ICredentialsChecker
-from twisted.cred.credentials import IUsernameHashedPassword, IUsernamePassword
 from twisted.cred.portal import Portal
-from twisted.cred.strcred import InvalidAuthArgumentString, InvalidAuthType, makeChecker
-from twisted.internet.interfaces import IReactorTime
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IProtocolFactory, IReactorTime
 
-from .auth.certificate import CertificateChecker
-from .auth.chain import CheckerChain
-from .auth.credentials import IBearerToken, ICertificateName
+from .administration import addControl, addPages, learnMeasures
 from .auth.realm import MaildropRealm
+from .auth.throttle import Throttle
+from .auth.turnstile import Turnstile
 from .doorkeeper import Doorkeeper
 from .errors import SettingError
-from .factory import POP3Factory
 from .listeners import Fence, Listener, ListenerSettings, makeEndpoint
 from .maildrops.registry import makeSource
 from .operations.audit import Audit
 from .operations.auditfile import AuditFile
-from .operations.clocks import keepDeadlines
-from .operations.confinement import confine
-from .operations.descriptors import raiseDescriptors
-from .operations.privileges import checkUser, dropsRoot, unreadableAfter
-from .operations.reload import Reloader
+from .operations.notify import Notifier
+from .operations.reload import Elsewhere, Reloader, Told, nowhereElse
 from .operations.signals import ignoreHangup
 from .options import Options
+from .parts import (
+    CertificateSets,
+    allListeners,
+    checkLogins,
+    makeChain,
+    makeFactory,
+    makeOneChecker,
+    missing,
+    readSecret,
+)
 from .proxied import ProxiedFactory
 from .refused import TLSFactory
+from .servicekey import serviceKey, useMasterKey
 from .serving import POP3Service
+from .settling import openAuditFile, settlePrivileges, warnOfUnreadable
+from .startfiles import given, keeping, within
 from .throttlestate import ThrottleState
-from .tls import ServerTLS, Version
+from .tracing.traces import Traces
+from .workers.link import Part
+from .workers.orders import Orders
 
-__all__ = ["Options", "makeService"]
+__all__ = ["Made", "Options", "makeService", "makeWorker"]
 
-_SECRET_OCTETS = 32
-# What a session makes of what a client sends.
-_CREDENTIALS = {IUsernamePassword, IUsernameHashedPassword, IBearerToken, ICertificateName}
+_Listen = Callable[[ListenerSettings, IProtocolFactory], Listener]
+
+
+@dataclass
+class Made:
+    """
+    A worker.
+
+    @ivar parts: those of its link.
+    @ivar join: called when the link is up; nobody is to be served before it fires.
+    """
+
+    service: POP3Service
+    parts: Sequence[Part]
+    join: Callable[[], Deferred[None]]
 
 
 def makeService(options: Options) -> IService:
@@ -66,206 +84,201 @@ def makeService(options: Options) -> IService:
         raise SystemExit(f"twistd pop3svc: {error}") from error
 
 
-def _makeService(options: Options) -> IService:
+def makeWorker(orders: Orders) -> Made:
+    """
+    @param orders: of the parent, whose options were found to be good.
+    @raise SettingError: they are not good here.
+    """
     from twisted.internet import reactor
 
-    dropping = _settlePrivileges(options)
+    from .workers.asking import Answers
+    from .workers.attempts import SharedTurnstile
+    from .workers.duties import Duties, Faults, WorkersService
+    from .workers.places import Places, SharedAdmission
+    from .workers.rooms import PlacesPart
+    from .workers.sockets import InheritedEndpoint, SharedListener
+
+    clock, count = IReactorTime(reactor), orders.workers
+    useMasterKey(orders.key)
+    options = orders.madeOptions()
+    file = orders.auditLog
+    auditFile = None if file is None else AuditFile(options["audit-log"], clock, descriptor=file)
+    audit = Audit(options["log-format"], clock, auditFile)
+    turnstile = SharedTurnstile(orders.limits, clock, count)
+    doorkeeper = Doorkeeper(orders.limits, clock, audit, turnstile)
+    places = Places(orders.shared["places"], count, serviceKey("places"))
+    admission = SharedAdmission(places, orders.number - 1)
+    service = WorkersService(options, [doorkeeper], False, audit, admission)
+    service.auditFile, service.notifier = auditFile, Notifier(clock)
+    inherited = iter(orders.listeners)
+
+    def listen(settings: ListenerSettings, served: IProtocolFactory) -> Listener:
+        endpoint = InheritedEndpoint(reactor, next(inherited)[1])
+        return SharedListener(settings, endpoint, served, audit, daemon=False)
+
+    with within(orders.directory), given(orders.files):
+        listeners = [settings for settings, _ in orders.listeners]
+        tls = _furnish(service, options, listeners, doorkeeper, orders.scramKey, listen)
+    for descriptor in (orders.directory, *(each.descriptor for each in orders.files.values())):
+        os.close(descriptor)
+    faults = Faults(audit)
+    _addReloader(service, tls, [], faults)
+    if options["http"] is not None:
+        learnMeasures(service, tls, Throttle(orders.limits))
+    service.useLimits(orders.limits)
+    duties = Duties(service, faults, reactor)
+    parts = [duties, Answers(service.questions), PlacesPart(admission), turnstile]
+    return Made(service, parts, turnstile.join)
+
+
+def _makeService(options: Options) -> IService:
+    """One that serves alone, or has workers."""
+    from twisted.internet import reactor
+
+    clock = IReactorTime(reactor)
+    dropping = settlePrivileges(options)
     if options["demo"]:
         from .demo import prepareDemo
 
         prepareDemo(options)
-    given = options.given
-    if not (given["pop3"] or given["pop3s"] or options.listeners):
-        raise SettingError("no listener is given; add --pop3 tcp:110 or --pop3s tcp:995")
-    if not (given["auth"] or options["client-ca"]):
-        raise SettingError("nobody could log in; add --auth KIND:ARGUMENTS (see --help-auth)")
-    if options["client-ca"] and not given["certificate"]:
-        raise SettingError("--client-ca needs a certificate of the service; add --certificate FILE")
-    if not given["maildrop"]:
-        raise SettingError(
-            "no maildrops are given; add --maildrop maildir:/home/{user}/Maildir"
-            " (see --help-maildrop)"
-        )
-    auditFile = _auditFile(options, dropping)
-    audit = Audit(options["log-format"], IReactorTime(reactor), auditFile)
-    source = makeSource(given["maildrop"][0])
-    checkers = [_makeChecker(each) for each in given["auth"]]
-    if options["client-ca"]:
-        checkers.append(CertificateChecker())
-    chain = CheckerChain(checkers)
-    if not (_CREDENTIALS.intersection(chain.credentialInterfaces) or chain.scramHashes):
-        kinds = ", ".join(each.partition(":")[0] for each in given["auth"])
-        raise SettingError(
-            f"nobody could log in: POP3 has nothing that --auth {kinds} takes;"
-            " add another --auth KIND:ARGUMENTS (see --help-auth)"
-        )
-    portal = Portal(MaildropRealm(source), [chain])
-    tls = _CertificateSets(options)
-    secret = _readSecret(options["secret"])
-    clock = IReactorTime(reactor)
+    sentence = next(missing(options), None)
+    if sentence is not None:
+        raise SettingError(sentence)
+    auditFile = openAuditFile(options, dropping)
+    audit = Audit(options["log-format"], clock, auditFile)
+    secret = readSecret(options["secret"])
     doorkeeper = Doorkeeper(options.limits, clock, audit)
-    service = POP3Service(options, [source, chain, doorkeeper], dropping, audit)
+    if options.workers == 1:
+        service = POP3Service(options, [doorkeeper], dropping, audit)
+
+        def listen(settings: ListenerSettings, served: IProtocolFactory) -> Listener:
+            endpoint = makeEndpoint(reactor, settings.endpoint)
+            return Listener(settings, endpoint, served, audit, options.daemon)
+
+        tls = _furnish(service, options, allListeners(options), doorkeeper, secret, listen)
+        elsewhere = nowhereElse
+    else:
+        service, tls, elsewhere = _makeParent(options, dropping, doorkeeper, auditFile, secret)
+    service.auditFile = auditFile
     if options["throttle-state"]:
         service.throttleState = ThrottleState(
             options["throttle-state"], doorkeeper.throttle, audit, clock
         )
         service.throttleState.setServiceParent(service)
-    for settings in _listeners(options, tls.given):
-        factory = POP3Factory(
+    addPages(service, options, tls, doorkeeper)
+    addControl(service, options, audit)
+    # In somebody else's program it is for that to speak.
+    environ = {} if options.parent is None else os.environ
+    service.notifier = Notifier.fromEnvironment(environ, clock)
+    service.useLimits(options.limits)
+    others = [service.pages.access.reload] if service.pages else []
+    _addReloader(service, tls, [service.reloadLimits, *others], audit, elsewhere)
+    warnOfUnreadable(options)
+    return service
+
+
+def _makeParent(
+    options: Options,
+    dropping: bool,
+    doorkeeper: Doorkeeper,
+    auditFile: AuditFile | None,
+    secret: bytes,
+) -> tuple[POP3Service, CertificateSets, Elsewhere]:
+    """One that serves nobody itself."""
+    from twisted.internet import reactor
+
+    from .workers.parent import Parent, checkFitness
+    from .workers.sockets import HeldListener
+
+    checkFitness(options)
+    audit, turnstile = doorkeeper.audit, doorkeeper.turnstile
+    assert isinstance(turnstile, Turnstile)
+    parent = Parent(options, secret, turnstile, audit, auditFile, reactor)
+    service = POP3Service(
+        options, [doorkeeper, parent.turns], dropping, audit, parent.admission, parent.questions
+    )
+
+    def listen(settings: ListenerSettings, served: IProtocolFactory) -> Listener:
+        endpoint = makeEndpoint(reactor, settings.endpoint)
+        listener = HeldListener(settings, endpoint, served, audit, options.daemon)
+        parent.listeners.append(listener)
+        return listener
+
+    with keeping() as parent.files:
+        tls = _furnish(service, options, allListeners(options), doorkeeper, secret, listen)
+    parent.certificates, parent.factories = tls.all(), service.factories
+    parent.crew.setServiceParent(service)
+    service.awaited.append(parent.crew.whenServing)
+    return service, tls, parent.reload
+
+
+def _furnish(
+    service: POP3Service,
+    options: Options,
+    listeners: Sequence[ListenerSettings],
+    doorkeeper: Doorkeeper,
+    secret: bytes,
+    listen: _Listen,
+) -> CertificateSets:
+    """
+    What each process has, whoever it serves.
+
+    @param service: gets it all.
+    @param secret: C{scramKey} of L{pop3svc.factory.POP3Factory}.
+    """
+    given, audit = options.given, doorkeeper.audit
+    source = makeSource(given["maildrop"][0])
+    chain = makeChain(options, [makeOneChecker(each) for each in given["auth"]])
+    portal = Portal(MaildropRealm(source), [chain])
+    service.limited += [source, chain]
+    tls = CertificateSets(options)
+    for settings in listeners:
+        factory = makeFactory(
+            options,
+            settings,
             portal,
-            options.limits,
             tls.of(settings) if settings.tls == "stls" else None,
-            settings.clearTextLogins,
-            audit,
-            mechanisms=[each.encode() for each in given["mechanism"]] or None,
-            apop=bool(options["apop"]),
+            audit=audit,
             scramKey=secret,
             admission=service.admission,
             doorkeeper=doorkeeper,
         )
+        factory.name = settings.endpoint
         service.factories.append(factory)
         served: Any = factory
         if settings.tls == "implicit":
             served = TLSFactory(tls.of(settings), False, factory)
         if settings.proxied:
             served = ProxiedFactory(served, factory)
+            service.doors.append(served)
         if settings.networks:
             served = Fence(served, settings.networks, audit)
-        endpoint = makeEndpoint(reactor, settings.endpoint)
-        Listener(settings, endpoint, served, audit, options.daemon).setServiceParent(service)
-    service.auditFile = auditFile
-    service.useLimits(options.limits)
+        listener = listen(settings, served)
+        listener.setServiceParent(service)
+        service.awaited.append(listener.listening)
+        service.listeners.append(listener)
+    Traces(service.factories, doorkeeper.clock, service.questions)
+    modes = [each.tls for each in listeners]
+    checkLogins(list(zip(service.factories, modes, strict=True)), chain)
+    return tls
+
+
+def _addReloader(
+    service: POP3Service,
+    tls: CertificateSets,
+    others: Sequence[Callable[[], None]],
+    told: Told,
+    elsewhere: Elsewhere = nowhereElse,
+) -> None:
+    """@param others: what is read again besides certificates and the audit log."""
+    factory = service.factories[0]
+    reopen = [service.auditFile.reopen] if service.auditFile else []
     service.reloader = Reloader(
         tls.all(),
-        [service.reloadLimits, *([auditFile.reopen] if auditFile else [])],
-        audit,
-        service.factories[0].clock,
-        lambda: service.factories[0].limits.watchSeconds,
+        [*others, *reopen],
+        told,
+        factory.clock,
+        lambda: factory.limits.watchSeconds,
+        elsewhere,
     )
     service.reloader.setServiceParent(service)
-    _warnOfUnreadable(options)
-    return service
-
-
-class _CertificateSets:
-    """The certificates given, once for each oldest version of TLS asked for."""
-
-    def __init__(self, options: Options) -> None:
-        certificates, keys = options.given["certificate"], options.given["private-key"]
-        if len(keys) > len(certificates):
-            raise SettingError("each --private-key needs its --certificate")
-        self.given = bool(certificates)
-        self._clientCA = options["client-ca"]
-        self._pairs = [
-            (chain, key or chain) for chain, key in zip_longest(certificates, keys, fillvalue="")
-        ]
-        self._byVersion: dict[Version, ServerTLS] = {}
-
-    def of(self, settings: ListenerSettings) -> ServerTLS:
-        """@raise SettingError: there is no certificate, or it is wrong."""
-        if not self.given:
-            raise SettingError(
-                f"TLS on {settings.endpoint} needs a certificate; add --certificate FILE"
-            )
-        version = settings.minimumTLS
-        if version not in self._byVersion:
-            self._byVersion[version] = ServerTLS(self._pairs, self._clientCA, version)
-        return self._byVersion[version]
-
-    def all(self) -> list[ServerTLS]:
-        return list(self._byVersion.values())
-
-
-def _settlePrivileges(options: Options) -> bool:
-    """
-    @return: root is changed to another user before anybody is served.
-    @raise SettingError: the service would be root.
-    """
-    from twisted.internet import reactor
-
-    if options.parent is None:
-        # Part of somebody else's program, whose process it is.
-        return False
-    twistd = options.parent
-    keepDeadlines(reactor)
-    checkUser(twistd["uid"])
-    raiseDescriptors()
-    confine(twistd["umask"])
-    # The demo reaches nobody else's maildrops, and nobody outside reaches it.
-    if options["allow-root"] or options.demoAlone:
-        return False
-    return dropsRoot(twistd["uid"], twistd["gid"], twistd["euid"])
-
-
-def _auditFile(options: Options, dropping: bool) -> AuditFile | None:
-    """@raise SettingError: it cannot be written to."""
-    from twisted.internet import reactor
-
-    if options["audit-log"] is None:
-        return None
-    file = AuditFile(options["audit-log"], IReactorTime(reactor))
-    if dropping and options.parent is not None:
-        # After logs are rotated it is opened once more, by whoever serves then.
-        file.handOver(options.parent["uid"], options.parent["gid"])
-    return file
-
-
-def _listeners(options: Options, certificate: bool) -> list[ListenerSettings]:
-    """Those of the command line, and the tables of the configuration file."""
-    clear = options["clear-text-logins"]
-    return [
-        *(
-            ListenerSettings(each, "stls" if certificate else "none", clear)
-            for each in options.given["pop3"]
-        ),
-        *(ListenerSettings(each, "implicit", clear) for each in options.given["pop3s"]),
-        *options.listeners,
-    ]
-
-
-def _warnOfUnreadable(options: Options) -> None:
-    """Root reads every file now; whom twistd makes of it may never again."""
-    if options.parent is None:
-        return
-    given = options.given
-    passwd = [each for each in given["auth"] if each.startswith("passwd:")]
-    files = [
-        *(each for each in (options["config"], options["client-ca"]) if each is not None),
-        *(*given["certificate"], *given["private-key"]),
-        *(each.removeprefix("passwd:").partition("?names=")[0] for each in passwd),
-    ]
-    sentence = unreadableAfter(options.parent["uid"], options.parent["gid"], files)
-    if sentence is not None:
-        print(f"twistd pop3svc: {sentence}", file=sys.stderr)
-
-
-def _makeChecker(description: str) -> ICredentialsChecker:
-    try:
-        return makeChecker(description)
-    except InvalidAuthType as error:
-        kind = description.partition(":")[0]
-        raise SettingError(
-            f"--auth {kind}: there is no such kind; --help-auth lists them"
-        ) from error
-    except (InvalidAuthArgumentString, OSError) as error:
-        raise SettingError(f"--auth {description}: {error}") from error
-
-
-def _readSecret(path: str | None) -> bytes:
-    """@raise SettingError: the file can neither be read nor made."""
-    if path is None:
-        return secrets.token_bytes(_SECRET_OCTETS)
-    try:
-        with contextlib.suppress(FileExistsError):
-            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
-            with open(os.open(path, flags, 0o600), "wb") as file:
-                file.write(secrets.token_bytes(_SECRET_OCTETS))
-        secret = Path(path).read_bytes()
-    except OSError as error:
-        raise SettingError(f"cannot read or make {path}: {error.strerror}") from error
-    if len(secret) < _SECRET_OCTETS:
-        raise SettingError(
-            f"{path} has {len(secret)} octets, {_SECRET_OCTETS} are the least;"
-            " remove it, and a good one is made"
-        )
-    return secret

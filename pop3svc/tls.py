@@ -20,8 +20,9 @@ from twisted.internet.interfaces import IOpenSSLServerConnectionCreator
 from twisted.protocols.tls import TLSMemoryBIOProtocol
 from zope.interface import implementer
 
-from .certificates import Pair, changedSince, fileStamps, now, readFile, readPair
+from .certificates import Pair, asStamp, changedSince, fileStamps, now, readFile, readPair
 from .errors import SettingError
+from .startfiles import Stamp
 
 Version = Literal["1.0", "1.1", "1.2", "1.3"]
 
@@ -101,6 +102,21 @@ class ServerTLS:
         is read: it may be out of reach since privileges were given up.
         """
         self._use(self.pairs, self._authorities)
+
+    def kept(self) -> dict[str, tuple[bytes, Stamp]]:
+        """
+        @return: the files, as they would have to be for what serves now, and their stamps
+            when they were read last; for a process that may not read them, or should
+            not, because they have become bad.
+        """
+        octets: dict[str, bytes] = {}
+        for (chain, key), pair in zip(self._paths, self.pairs, strict=True):
+            octets[chain] = pair.chain
+            octets[key] = octets.get(key, b"") + pair.keyPEM()
+        if self._clientCA is not None and self._authorities is not None:
+            octets[self._clientCA] = self._authorities
+        stamps = dict(zip(self._files(), self._stamps, strict=True))
+        return {path: (each, asStamp(stamps[path])) for path, each in octets.items()}
 
     def changed(self) -> bool:
         """A file is not what it was when it was last read."""

@@ -15,7 +15,9 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IPushProducer, IReactorTime
 from zope.interface import Interface, implementer
 
-from .core.stuffing import Stuffing
+from .canonical import whole
+from .core.stuffing import Stuffing, stuffed
+from .hits import hit
 from .interfaces import IMessageReader
 from .limits import Limits
 from .progress import octetsAcknowledged, octetsOutstanding
@@ -63,8 +65,8 @@ class Outlet:
         listener: IOutletListener,
     ) -> None:
         self.congested = False
-        # A block as it was read, and as it is written: stuffing at most doubles it.
-        self.block = (limits.bufferedOctets - _TRANSPORT_OCTETS) // 3
+        # Stuffing at most doubles what is read.
+        self.block = (limits.bufferedOctets - _TRANSPORT_OCTETS) // 2
         self.octets = 0
         self._transport = transport
         self._clock = clock
@@ -99,6 +101,7 @@ class Outlet:
         @raise OutletClosed: the outlet is closed.
         """
         if self.congested and not self._shut:
+            hit("bufferedOctets")
             self._waiting = Deferred()
             await self._waiting
         if self._shut:
@@ -189,6 +192,7 @@ class Outlet:
         self._look = self._clock.callLater(seconds, look)
 
     def _cut(self) -> None:
+        hit("closeSeconds")
         self._look = None
         self._transport.abortConnection()
 
@@ -233,7 +237,8 @@ async def sendMessage(
     stuffing = Stuffing(lines)
     ready, octets = [opening], 0
     while not stuffing.finished:
-        data = await reader.read(outlet.block)
+        # What is ready counts too: it was doubled already.
+        data = await reader.read(outlet.block - octets // 2)
         if not data:
             break
         data = stuffing.block(data)
@@ -247,6 +252,18 @@ async def sendMessage(
             await outlet.drained()
     outlet.writeAll([*ready, stuffing.end()])
     return stuffing.octets
+
+
+def sendWhole(message: bytes, opening: bytes, outlet: Outlet) -> int:
+    """
+    As L{sendMessage}, of a whole message that is there.
+
+    @param message: all of its octets, as stored; no more than the outlet's C{block}.
+    @raise OutletClosed: the outlet is closed.
+    """
+    canonical = whole(message)
+    outlet.writeAll([opening, stuffed(canonical), b".\r\n"])
+    return len(canonical)
 
 
 async def sendListing(opening: bytes, listing: Iterable[bytes], outlet: Outlet) -> None:

@@ -2,7 +2,7 @@
 A visit: one user's time with a maildrop, from login to logout.
 
 Here Cred, the store and the log meet; what a client gets to see of their
-errors is decided in one place, L{refusalOf}.
+errors is decided in one place, L{pop3svc.refusals}.
 """
 
 from __future__ import annotations
@@ -10,36 +10,27 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any, cast
 
-from twisted.cred.error import UnauthorizedLogin
 from twisted.cred.portal import Portal
 from zope.interface import implementer
 
 from .account import Account
-from .auth.credentials import IScramProof, credentialsOf
-from .auth.scram import decoyVerifier
-from .core.effects import Claim, FetchVerifier
+from .auth.credentials import credentialsOf
+from .core.effects import Claim
 from .core.replies import Refusal
-from .errors import (
-    CheckerUnavailable,
-    MaildropBroken,
-    MaildropError,
-    MaildropInUse,
-    MaildropShrunk,
-)
+from .errors import MaildropError
+from .hits import hit
 from .interfaces import (
     ILoginListener,
     IMaildrop,
     IMessageReader,
+    IReadyMessages,
     IRelenting,
-    IScramVerifiers,
-    ScramVerifier,
 )
 from .operations.audit import Audit, Subject
 from .pools import PoolFull
-from .transfer import Outlet, OutletClosed, sendMessage
+from .refusals import refuse
+from .transfer import Outlet, OutletClosed, sendMessage, sendWhole
 
-# What stays as it is until an administrator acts.
-_LASTING = (MaildropBroken, MaildropShrunk)
 # What a disk, a network or too much work does to a store; anything else is a fault of
 # its program.
 _TROUBLES = (MaildropError, OSError, PoolFull)
@@ -67,6 +58,7 @@ class Visit:
         """@param seconds: a monotonic clock."""
         self.maildrop = maildrop
         self.readOnly = readOnly
+        self._ready = IReadyMessages(maildrop, None)
         self._relenting = IRelenting(maildrop, None)
         self.mayRelent = self._relenting is not None
         self.retrieved = self.retrievedOctets = self.deleted = 0
@@ -103,18 +95,44 @@ class Visit:
             if reader is not None:
                 self._closeReader(reader)
         if lines is None:
-            self.retrieved += 1
-            self.retrievedOctets += octets
-            promised = self.maildrop.messages.octets[number - 1]
-            if octets != promised:
-                self._storeFault(
-                    "retrieve", f"message {number} has {octets} octets, {promised} were promised"
-                )
+            self._retrieved(number, octets)
         return True
+
+    def sendReady(self, number: int, opening: bytes, outlet: Outlet) -> bool:
+        """
+        As L{send}, of a whole message, if it is small and there is nothing to wait for.
+
+        @return: whether it is sent; if not, nothing has happened.
+        @raise OutletClosed: the peer is gone.
+        """
+        if self._ready is None or self.maildrop.messages.octets[number - 1] > outlet.block:
+            return False
+        try:
+            message = self._ready.readyMessage(number)
+        except _TROUBLES:
+            # openMessage has the last word on what is wrong.
+            return False
+        if message is None:
+            return False
+        self._retrieved(number, sendWhole(message, opening, outlet))
+        return True
+
+    def _retrieved(self, number: int, octets: int) -> None:
+        """@param octets: how many were sent."""
+        self.retrieved += 1
+        self.retrievedOctets += octets
+        self._audit.tally.retrieved += 1
+        self._audit.tally.retrievedOctets += octets
+        promised = self.maildrop.messages.octets[number - 1]
+        if octets != promised:
+            self._storeFault(
+                "retrieve", f"message {number} has {octets} octets, {promised} were promised"
+            )
 
     async def relent(self) -> None:
         """Let other sessions have the maildrop while the peer is silent."""
         assert self._relenting is not None
+        hit("takeoverSeconds")
         try:
             await self._relenting.relent()
         except _TROUBLES as error:
@@ -149,6 +167,7 @@ class Visit:
         try:
             notRemoved = len(await self.maildrop.remove(numbers)) if numbers else 0
             self.deleted = len(numbers) - notRemoved
+            self._audit.tally.deleted += self.deleted
         except _TROUBLES as error:
             self._storeFault("remove", str(error))
             return None
@@ -178,7 +197,7 @@ class Visit:
             seconds=self._seconds() - self._began,
         )
         # Whoever still holds this object holds no listing with it.
-        del self.maildrop, self._relenting
+        del self.maildrop, self._ready, self._relenting
 
     async def _endLogout(self) -> None:
         """Log out; on every path it is called exactly once."""
@@ -223,14 +242,14 @@ async def beginVisit(
     try:
         login = await portal.login(credentialsOf(claim, subject.peer), mind, IMaildrop)
     except Exception as error:
-        return _refuse(error, subject, audit)
+        return refuse(error, subject, audit)
     _, maildrop, logout = cast(tuple[Any, IMaildrop, Callable[[], Awaitable[None]]], login)
     try:
         return Visit(maildrop, mind.readOnly, logout, subject, audit, seconds)
     except Exception as error:
         # A store whose snapshot fails must not keep its lock.
         await logout()
-        return _refuse(error, subject, audit)
+        return refuse(error, subject, audit)
 
 
 @implementer(ILoginListener)
@@ -248,52 +267,3 @@ class _Mind:
         if isinstance(avatarId, Account):
             self.readOnly = avatarId.readOnly
             self._subject.credential = avatarId.credential
-
-
-def verifiersOf(portal: Portal) -> IScramVerifiers | None:
-    """@return: the checker for SCRAM, if there is one that has verifiers."""
-    return IScramVerifiers(portal.checkers.get(IScramProof), None)
-
-
-async def fetchVerifier(
-    portal: Portal, wanted: FetchVerifier, subject: Subject, audit: Audit, key: bytes
-) -> ScramVerifier | Refusal:
-    """
-    @param key: for what is shown of users that have none.
-    @return: a verifier, or why there is none, which is in the log.
-    """
-    checker = verifiersOf(portal)
-    assert checker is not None
-    # Made in any case, so that it takes no longer for a user who has none.
-    decoy = decoyVerifier(key, wanted.hashName, wanted.name, checker.scramShape)
-    try:
-        return await checker.scramVerifier(wanted.hashName, wanted.name) or decoy
-    except UnauthorizedLogin:
-        return decoy
-    except Exception as error:
-        return _refuse(error, subject, audit)
-
-
-def _refuse(error: Exception, subject: Subject, audit: Audit) -> Refusal:
-    """Called while the error is handled."""
-    why = refusalOf(error)
-    detail = str(error) if why is Refusal.WRONG else ""
-    audit.loginRefused(subject, why.name.lower().replace("_", "-"), detail)
-    if isinstance(error, CheckerUnavailable | PoolFull):
-        audit.checkerFault(subject, str(error))
-    elif isinstance(error, MaildropError) and why is not Refusal.IN_USE:
-        audit.storeFault(subject, "open", str(error), isinstance(error, _LASTING))
-    elif why is Refusal.TEMPORARY:
-        audit.fault(subject, "login")
-    return why
-
-
-def refusalOf(error: Exception) -> Refusal:
-    """What a client is told about an error; its text stays with us."""
-    if isinstance(error, UnauthorizedLogin):
-        return Refusal.WRONG
-    if isinstance(error, MaildropInUse):
-        return Refusal.IN_USE
-    if isinstance(error, MaildropBroken):
-        return Refusal.PERMANENT
-    return Refusal.TEMPORARY

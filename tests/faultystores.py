@@ -11,9 +11,11 @@ from typing import Any
 
 from twisted.internet.defer import Deferred, fail, succeed
 from twisted.trial.unittest import TestCase
+from zope.interface import implementer
 
+from pop3svc.canonical import whole
 from pop3svc.errors import MaildropInUse
-from pop3svc.interfaces import IMaildrop, IMessageReader
+from pop3svc.interfaces import IMaildrop, IMessageReader, IReadyMessages
 from pop3svc.maildrops.memory import MemoryMaildrop, MemoryMaildropSource, MemoryReader
 from pop3svc.snapshot import Snapshot
 from pop3svc.testing import MaildropContract
@@ -62,6 +64,14 @@ class DigestIds(MemoryMaildrop):
         super().__init__(*args)
         ids = [sha256(each).hexdigest().encode() for each in self._stored.values()]
         self.messages = Snapshot(self.messages.octets, ids)
+
+
+@implementer(IReadyMessages)
+class ReadyTooSoon(MemoryMaildrop):
+    """Has a message ready as it is to be sent, not as a reader would read it."""
+
+    def readyMessage(self, number: int) -> bytes | None:
+        return whole(self._stored[self._uniqueIds[number]])
 
 
 class LatestFirst(MemoryMaildrop):
@@ -252,6 +262,7 @@ FAULTS: dict[type, set[str]] = {
     | {"test_deliveredInSession"},
     Positions: {"test_remove"},
     DigestIds: {"test_uniqueIds"},
+    ReadyTooSoon: {"test_readyMessages"},
     LatestFirst: {"test_content", "test_sameInEachSession", "test_remove"}
     | {"test_deliveredInSession"},
     StalePositions: {"test_remove", "test_removeAll"},

@@ -34,6 +34,22 @@ class AuditFileTests(SynchronousTestCase):
         self.assertEqual(self.path.read_bytes(), b"one\ntwo\nthree\n")
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
+    def test_sharedPipe(self) -> None:
+        """Workers write into it, too: each call is of whole lines that go out whole."""
+        ours, theirs = os.pipe()
+        file = AuditFile("-", self.clock, lambda: self.wall, descriptor=theirs)
+        lines = [f"{number} " + "x" * 900 for number in range(20)]
+        with mock.patch.object(os, "write", wraps=os.write) as write:
+            for each in lines:
+                file.write(each)
+            self.clock.advance(0.1)
+        pieces = [bytes(call.args[1]) for call in write.call_args_list]
+        self.assertEqual({each[-1:] for each in pieces}, {b"\n"})
+        self.assertLessEqual(max(map(len, pieces)), 4096)
+        file.close()
+        with open(ours, "rb") as pipe:
+            self.assertEqual(pipe.read().decode().splitlines(), lines)
+
     def test_private(self) -> None:
         """It names users and addresses."""
         self.make().close()

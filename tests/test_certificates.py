@@ -8,6 +8,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from twisted.trial.unittest import SynchronousTestCase
 
+from pop3svc import startfiles
 from pop3svc.certificates import changedSince, fileStamps, readPair
 from pop3svc.errors import SettingError
 
@@ -82,10 +83,10 @@ class StampsTests(SynchronousTestCase):
         Path(path).write_text("one")
         before = fileStamps([path])
 
-        def refuse(path: Path) -> None:
-            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        def refuse(path: str) -> None:
+            raise PermissionError(errno.EACCES, "Permission denied", path)
 
-        self.patch(Path, "stat", refuse)
+        self.patch(startfiles, "stampOf", refuse)
         hidden = fileStamps([path])
         self.assertEqual(hidden, (errno.EACCES,))
         self.assertFalse(changedSince(before, hidden))

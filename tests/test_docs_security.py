@@ -9,8 +9,8 @@ from twisted.trial.unittest import TestCase
 TESTS = Path(__file__).parent
 PAGE = (TESTS.parent / "docs" / "security.rst").read_text()
 
-# Parts 2.1 to 2.5 of the analysis, and the proxy's header.
-ROWS = [*range(1, 50), 53]
+# Parts 2.1 to 2.5 of the analysis, the proxy's header, and the pages.
+ROWS = [*range(1, 50), 53, 54]
 
 
 def rows() -> dict[int, str]:

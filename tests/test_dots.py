@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from pop3svc.core.dots import hasDotLine
+from pop3svc.core.dots import doubled, hasDotLine
 
 ODD = st.lists(st.sampled_from([b"\n", b"\r", b".", b"a" * 15, b"\0", b"\xff"]), max_size=40)
 
@@ -14,6 +14,11 @@ class DotTests(SynchronousTestCase):
     @given(ODD.map(b"".join) | st.binary(max_size=200))
     def test_asPython(self, data: bytes) -> None:
         self.assertEqual(hasDotLine(data), b"\n." in data)
+
+    @settings(deadline=None)
+    @given(ODD.map(b"".join) | st.binary(max_size=200))
+    def test_doubled(self, data: bytes) -> None:
+        self.assertEqual(doubled(data), data.replace(b"\n.", b"\n.."))
 
     def test_everywhere(self) -> None:
         """Wherever it stands, also behind a NUL and at the very end."""

@@ -65,8 +65,24 @@ class OptionsTests(TestCase):
             self.parse("-c", path)
         self.assertEqual(
             caught.exception.code,
-            f"twistd pop3svc: {os.path.abspath(path)}: maildrop takes one value, not a list",
+            f"twistd pop3svc: {os.path.abspath(path)} line 1: maildrop takes one value, not a list",
         )
+
+    def test_choicesInTheFile(self) -> None:
+        """A value that is none of them is told with its line."""
+        path = os.path.abspath(self.mktemp())
+        for text, sentence in (
+            ('\nlog-format = "xml"', "line 2: log-format is one of json, text, not 'xml'"),
+            (
+                'clear-text-logins = "maybe"',
+                "line 1: clear-text-logins is one of always, loopback, never, not 'maybe'",
+            ),
+            ('mechanism = ["PLAIN",\n"PLAN"]', "line 2: mechanism is one of USER, EXTERNAL, "),
+        ):
+            Path(path).write_text(text)
+            with self.assertRaises(SystemExit) as caught:
+                self.parse("-c", path)
+            self.assertIn(f"twistd pop3svc: {path} {sentence}", str(caught.exception.code))
 
     def test_rundir(self) -> None:
         """twistd goes elsewhere between the start and a reload."""

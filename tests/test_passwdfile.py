@@ -18,10 +18,11 @@ from pop3svc.auth import schemes
 from pop3svc.auth.credential import Credential
 from pop3svc.auth.digests import writeScram
 from pop3svc.auth.hashing import hashPassword
-from pop3svc.auth.passwdfile import Signature, Table, User, readTable
+from pop3svc.auth.passwdfile import Table, User, readTable
 from pop3svc.auth.passwdfile import parse as parseMost
 from pop3svc.auth.scram import makeVerifier
 from pop3svc.errors import SettingError
+from pop3svc.startfiles import Stamp
 
 HASH = hashPassword("secret", iterations=1, memoryKiB=8).encode()
 OTHER = hashPassword("iluvjane", iterations=1, memoryKiB=8).encode()
@@ -323,7 +324,7 @@ class ReadTests(SynchronousTestCase):
             file.write(octets)
         os.replace(self.path + ".new", self.path)
 
-    def read(self) -> Signature:
+    def read(self) -> Stamp:
         found = readTable(self.path, None, 20)
         assert found is not None
         return found[0]

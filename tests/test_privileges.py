@@ -18,7 +18,7 @@ from twisted.internet import reactor
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from pop3svc import service, serving
+from pop3svc import service, serving, settling
 from pop3svc.errors import SettingError
 from pop3svc.operations import confinement
 from pop3svc.operations.audit import Audit
@@ -102,12 +102,12 @@ class RootTests(SynchronousTestCase):
 
 
 class StartTests(SynchronousTestCase):
-    """What L{pop3svc.service} makes of it."""
+    """What L{pop3svc.settling} makes of it."""
 
     def setUp(self) -> None:
         self.confined: list[int | None] = []
-        self.patch(service, "confine", self.confined.append)
-        self.patch(service, "keepDeadlines", lambda reactor: None)
+        self.patch(settling, "confine", self.confined.append)
+        self.patch(settling, "keepDeadlines", lambda reactor: None)
         self.patch(os, "getresuid", lambda: (0, 0, 0))
         self.patch(pwd, "getpwuid", lambda uid: SimpleNamespace(pw_gid=GID))
 
@@ -116,7 +116,7 @@ class StartTests(SynchronousTestCase):
         options.parseOptions(words)
         parent: Any = {"uid": None, "gid": None, "euid": False, "umask": None, **twistd}
         options.parent = parent
-        return service._settlePrivileges(options)
+        return settling.settlePrivileges(options)
 
     def test_refused(self) -> None:
         with self.assertRaises(SettingError) as caught:
@@ -152,7 +152,7 @@ class StartTests(SynchronousTestCase):
 
     def test_partOfAnotherProgram(self) -> None:
         """Its process is not ours to confine."""
-        self.assertFalse(service._settlePrivileges(Options()))
+        self.assertFalse(settling.settlePrivileges(Options()))
         self.assertEqual(self.confined, [])
 
     def service(self, dropping: bool) -> serving.POP3Service:
@@ -313,9 +313,9 @@ class ServiceTests(SynchronousTestCase):
                 *("--auth", "memory:karl:secret", "--maildrop", "memory:"),
             ]
         )
-        self.patch(service, "confine", lambda umask: None)
-        self.patch(service, "keepDeadlines", lambda reactor: None)
-        self.patch(service, "checkUser", lambda uid: None)
+        self.patch(settling, "confine", lambda umask: None)
+        self.patch(settling, "keepDeadlines", lambda reactor: None)
+        self.patch(settling, "checkUser", lambda uid: None)
         parent: Any = dict.fromkeys(("euid", "umask"))
         parent |= {"uid": UID, "gid": GID, "nodaemon": True}
         options.parent = parent

@@ -503,7 +503,7 @@ class LimitTests(TestCase):
             got += connection.received()
             connection.transport.takeMore(1000)
             connection.clock.advance(0)
-        self.assertLess(most, 64 * 1024)
+        self.assertLess(most, 96 * 1024)
         self.assertTrue(got.endswith(b"19999 id-19999\r\n.\r\n+OK still here\r\n"), got[-60:])
         self.assertEqual(got.count(b" id-"), 19998)
 

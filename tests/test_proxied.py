@@ -194,17 +194,29 @@ class WrapperTests(TestCase):
         self.lose()
         self.assertEqual(self.audit.records, [])
 
-    def test_stopped(self) -> None:
-        """Who has not begun when the listener closes does not begin any more."""
-        begun = Transport("127.0.0.1")
-        other: Any = self.factory.buildProtocol(begun.getPeer())
-        other.makeConnection(begun)
-        other.dataReceived(TEXT)
+    def test_drained(self) -> None:
+        """A header that is on its way when the listener closes is still waited for."""
         self.factory.doStart()
         self.factory.doStop()
-        self.assertEqual((self.transport.aborted, begun.aborted), (True, False))
-        other.connectionLost(Failure(ConnectionDone()))
+        empty = self.factory.whenEmpty()
+        self.assertNoResult(empty)
+        self.protocol.dataReceived(TEXT)
+        self.successResultOf(empty)
+        self.successResultOf(self.factory.whenEmpty())
+        self.assertEqual(self.transport.value()[:3], b"+OK")
+        # From here on it is the service's.
+        self.factory.endConnections("drain", True)
+        self.assertFalse(self.transport.aborted)
         self.lose()
+
+    def test_drainedWithoutHeader(self) -> None:
+        empty = self.factory.whenEmpty()
+        self.factory.endConnections("drain", False)
+        self.assertTrue(self.transport.aborted)
+        self.assertNoResult(empty)
+        self.lose()
+        self.successResultOf(empty)
+        self.assertEqual(self.audit.records, [])
 
     def test_endpoint(self) -> None:
         for inside in ("ssl:995", "haproxy:tcp:110"):

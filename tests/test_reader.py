@@ -9,7 +9,7 @@ import threading
 from twisted.logger import capturedLogs
 
 from pop3svc.errors import MaildropUnavailable, MessageVanished
-from pop3svc.interfaces import IMessageReader
+from pop3svc.interfaces import IMessageReader, IReadyMessages
 from pop3svc.limits import Limits
 from pop3svc.maildrops.opened import MessageFile
 
@@ -124,6 +124,37 @@ class ReaderTests(MaildirTestCase):
         self.assertEqual(await reading, LARGE[65536:65546])
         self.assertEqual(self.descriptors(), before)
 
+    async def test_ready(self) -> None:
+        """A small message comes whole, without a thread and without a descriptor."""
+        maildrop = await self.enter()
+        calls, before = self.spy(self.source._pool, "run"), self.descriptors()
+        ready = IReadyMessages(maildrop)
+        self.assertEqual(ready.readyMessage(1), SMALL)
+        self.assertEqual(ready.readyMessage(1), SMALL)
+        self.assertEqual((len(calls), self.descriptors()), (0, before))
+
+    async def test_notReady(self) -> None:
+        """Whatever is not as it should be is for openMessage to tell, and holds nothing."""
+        empty = deliver(self.maildir, b"")
+        maildrop = IReadyMessages(await self.enter())
+        before = self.descriptors()
+        self.assertIsNone(maildrop.readyMessage(2), "large")
+        self.assertEqual(maildrop.readyMessage(3), b"")
+        empty.unlink()
+        self.assertIsNone(maildrop.readyMessage(3), "gone")
+        self.small.write_bytes(b"other")
+        self.assertIsNone(maildrop.readyMessage(1), "another file than was measured")
+        with self.assertRaises(ValueError):
+            maildrop.readyMessage(0)
+        self.assertEqual(self.descriptors(), before)
+
+    async def test_notInMemory(self) -> None:
+        maildrop = IReadyMessages(await self.enter())
+        before = self.descriptors()
+        self.patch(MessageFile, "readCached", lambda self, octets, offset: None)
+        self.assertIsNone(maildrop.readyMessage(1))
+        self.assertEqual(self.descriptors(), before)
+
     async def test_poolFull(self) -> None:
         """Come back later, for each thing that can be asked for."""
         maildrop = await self.enter()
@@ -131,7 +162,7 @@ class ReaderTests(MaildirTestCase):
         self.addCleanup(reader.close)
         await reader.read(65536)
         self.patch(MessageFile, "readCached", lambda self, octets, offset: None)
-        self.patch(self.source._pool, "_most", 0)
+        self.patch(self.source._pool, "most", 0)
         for refused in (
             reader.read(10),
             maildrop.openMessage(1),

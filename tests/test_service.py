@@ -272,15 +272,19 @@ class RunningTests(SynchronousTestCase):
         self.assertEqual(Path(path).read_bytes(), secret)
 
     def test_drain(self) -> None:
-        """SIGTERM: nobody new gets in, whoever is in may finish, exit status 0."""
-        service = self.start()
+        """SIGTERM: no connection is accepted, those that were may finish, exit status 0."""
+        service = self.start("--limit", "drain-login-seconds=1", "--auth", "memory:joe:secret")
         client = self.client()
+        connected = poplib.POP3("127.0.0.1", self.port, timeout=20)
         idle = socket.create_connection(("127.0.0.1", self.port), timeout=20)
         idle.recv(100)
         service.process.send_signal(signal.SIGTERM)
+        self.assertTrue(self.refusesConnections())
+        connected.user("joe")
+        connected.pass_("secret")
         self.assertEqual(idle.recv(100), b"")
         idle.close()
-        self.assertTrue(self.refusesConnections())
+        connected.quit()
         self.assertEqual(client.stat(), (0, 0))
         client.quit()
         self.assertEqual(service.process.wait(20), 0)

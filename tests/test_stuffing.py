@@ -7,8 +7,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import TestCase
 
-from pop3svc.canonical import canonicalOctets
-from pop3svc.core.stuffing import Stuffing
+from pop3svc.canonical import canonicalOctets, whole
+from pop3svc.core.stuffing import Stuffing, stuffed
 
 # Few letters, so that what matters comes often.
 ODD = st.lists(
@@ -79,6 +79,16 @@ class WholeMessageTests(TestCase):
         body = unstuffed(response)
         self.assertEqual(len(body), octets)
         self.assertEqual(body, b"".join(each + b"\r\n" for each in canonicalLines(message)))
+
+    @settings(max_examples=400)
+    @given(MESSAGES)
+    @example(b"a\r")
+    @example(b".")
+    def test_oneBlock(self, message: bytes) -> None:
+        """What is there as a whole is sent as what comes in blocks."""
+        canonical = whole(message)
+        self.assertEqual(len(canonical), canonicalOctets([message]))
+        self.assertEqual(stuffed(canonical) + b".\r\n", reference(message)[0])
 
     def test_eachSingleCut(self) -> None:
         message = b".\n..\r\n\r\n.a\r\r\n\n.\n\r.\nlast"

@@ -21,6 +21,7 @@ from twisted.cred.error import UnauthorizedLogin, UnhandledCredentials
 from twisted.internet.defer import Deferred, maybeDeferred
 from zope.interface import implementer
 
+from ..atonce import promise
 from ..errors import CheckerUnavailable, LoginRefused, SettingError
 from ..interfaces import ILimited, IScramVerifiers, ScramVerifier
 from ..limits import Limits
@@ -44,6 +45,9 @@ class CheckerChain:
         self._checkers = tuple(checkers)
         for each in self._checkers:
             _fit(each)
+        self._scramCheckers: list[Any] = [
+            each for each in self._checkers if IScramVerifiers.providedBy(each)
+        ]
         self.credentialInterfaces: tuple[Any, ...] = tuple(
             dict.fromkeys(kind for each in self._checkers for kind in each.credentialInterfaces)
         )
@@ -54,7 +58,7 @@ class CheckerChain:
             checker that is down is never skipped, because a later one might
             then let in whom it would have refused.
         """
-        return Deferred.fromCoroutine(self._ask(credentials))
+        return promise(self._ask(credentials))
 
     def useLimits(self, limits: Limits) -> None:
         """Passed on to the checkers that keep to limits."""
@@ -65,12 +69,14 @@ class CheckerChain:
     @property
     def scramHashes(self) -> frozenset[str]:
         """What any of the checkers has verifiers for."""
-        return frozenset[str]().union(*(each.scramHashes for each in self._scramCheckers()))
+        found: list[frozenset[str]] = [each.scramHashes for each in self._scramCheckers]
+        # Asked for each connection; there is one such checker, if any.
+        return found[0] if len(found) == 1 else frozenset[str]().union(*found)
 
     @property
     def scramShape(self) -> tuple[int, int]:
         """That of the first checker that has verifiers."""
-        having = [each for each in self._scramCheckers() if each.scramHashes]
+        having = [each for each in self._scramCheckers if each.scramHashes]
         return having[0].scramShape if having else (SALT_OCTETS, ITERATIONS)
 
     def scramVerifier(self, hashName: str, username: bytes) -> Deferred[ScramVerifier | None]:
@@ -78,10 +84,10 @@ class CheckerChain:
         @return: of the first checker that has one; a checker that is down is not
             skipped.
         """
-        return Deferred.fromCoroutine(self._findVerifier(hashName, username))
+        return promise(self._findVerifier(hashName, username))
 
     async def _findVerifier(self, hashName: str, username: bytes) -> ScramVerifier | None:
-        checkers = self._scramCheckers()
+        checkers = self._scramCheckers
         for index, checker in enumerate(checkers, 1):
             try:
                 found = await checker.scramVerifier(hashName, username)
@@ -96,9 +102,6 @@ class CheckerChain:
                         await later.scramVerifier(hashName, username)
                 return found
         return None
-
-    def _scramCheckers(self) -> list[Any]:
-        return [each for each in self._checkers if IScramVerifiers.providedBy(each)]
 
     async def _ask(self, credentials: Any) -> bytes | tuple[()]:
         fit = [each for each in self._checkers if _canCheck(each, credentials)]

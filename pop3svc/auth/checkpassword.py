@@ -32,6 +32,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from ..errors import CheckerUnavailable, SettingError
+from ..hits import hit
 from ..interfaces import ILimited
 from ..limits import Limits
 from .outside import OutsideLogins
@@ -221,6 +222,7 @@ class _Places:
             self._taken += 1
             return
         if len(self._waiting) >= self._queue:
+            hit("checkerQueue")
             raise CheckerUnavailable(f"{len(self._waiting)} logins wait for a process")
         place: Deferred[None] = Deferred()
         self._waiting.append(place)

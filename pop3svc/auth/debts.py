@@ -12,6 +12,8 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from typing import Generic, TypeVar
 
+from ..hits import hit
+
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 
@@ -28,6 +30,8 @@ class Debt:
 
     def owed(self, now: float, halfLife: float) -> float:
         """@return: what is left of it."""
+        if not self._amount:
+            return 0.0
         return self._amount * remains(now - self._at, halfLife)
 
     def add(self, now: float, halfLife: float, amount: float) -> None:
@@ -86,6 +90,7 @@ class RecentTable(Generic[K, V]):
             if self._inUse(old):
                 self._entries.move_to_end(oldest)
             elif oldest != key:
+                hit("throttleEntries")
                 del self._entries[oldest]
         return entry
 

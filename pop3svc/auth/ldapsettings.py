@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from ..errors import LoginRefused, SettingError
+from ..startfiles import readFile
 
 # Where the name that somebody logs in with goes, in a DN or in a filter.
 USER = "{user}"
@@ -155,8 +156,7 @@ def _password(value: str) -> bytes:
 
 def _read(path: str) -> bytes:
     try:
-        with open(path, "rb") as file:
-            return file.read()
+        return readFile(path)
     except OSError as error:
         raise SettingError(
             f"cannot read {path}: {error.strerror}; make it readable for the user that starts"

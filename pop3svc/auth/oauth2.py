@@ -20,6 +20,7 @@ from ..errors import CheckerUnavailable, LoginRefused, SettingError
 from ..interfaces import ILimited
 from ..limits import Limits
 from ..pools import Pool, PoolFull
+from ..startfiles import readFile
 from .credentials import IBearerToken
 from .names import normalised
 from .oauth2http import HTTPClient
@@ -144,7 +145,7 @@ def _jwtValidator(settings: OAuth2Settings, http: HTTPClient) -> JWTValidator:
         path = Path(settings.jwks)
         keys = Keys(settings.jwks, partial(_readAgain, Pool("token keys", 1, 0), path))
         try:
-            keys.use(path.read_bytes())
+            keys.use(readFile(settings.jwks))
         except (OSError, SettingError) as error:
             raise SettingError(f"the keys in {path} cannot be used: {error}") from error
     return JWTValidator(settings.rules, settings.issuer, settings.audiences, keys)

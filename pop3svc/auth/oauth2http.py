@@ -31,6 +31,7 @@ from twisted.web.iweb import IAgentEndpointFactory, IResponse
 from zope.interface import implementer
 
 from ..errors import CheckerUnavailable
+from ..hits import hit
 from ..interfaces import ILimited
 from ..limits import Limits
 
@@ -70,6 +71,7 @@ class HTTPClient:
         from twisted.internet import reactor
 
         if self._pending >= self._most:
+            hit("checkerQueue")
             raise CheckerUnavailable(f"{self._pending} logins wait for {url} already")
         self._pending += 1
         asked = Deferred.fromCoroutine(self._exchange(reactor, url, headers, form))
@@ -174,6 +176,7 @@ class _Collector(Protocol):
     def dataReceived(self, data: bytes) -> None:
         self._octets += data
         if len(self._octets) > self._most and not self.body.called:
+            hit("checkerOctets")
             self.body.errback(_Unfit(f"answers more than {self._most} octets"))
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
@@ -188,6 +191,7 @@ class _Collector(Protocol):
 
 
 def _tooLate(result: object, seconds: float) -> NoReturn:
+    hit("checkerSeconds")
     raise _Unfit(f"does not answer within {seconds:g} seconds")
 
 

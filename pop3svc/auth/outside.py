@@ -19,6 +19,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
 
 from ..errors import CheckerUnavailable, LoginRefused
+from ..hits import hit
 from ..limits import Limits
 from ..pools import Pool, PoolFull
 from .names import normalised
@@ -97,6 +98,7 @@ class OutsideLogins:
         try:
             avatarId = await asked.addTimeout(self._seconds, self._timer())
         except TimeoutError as error:
+            hit("checkerSeconds")
             raise CheckerUnavailable(
                 f"{self._whom} gave no answer in {self._seconds} seconds"
             ) from error

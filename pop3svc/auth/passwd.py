@@ -5,7 +5,6 @@ C{--auth passwd:FILE}: users and hashed passwords from a file.
 from __future__ import annotations
 
 import hmac
-import secrets
 import time
 from collections.abc import Callable
 from datetime import UTC, date, datetime
@@ -22,16 +21,17 @@ from twisted.plugin import IPlugin
 from zope.interface import implementer
 
 from ..account import Account
+from ..atonce import promise
 from ..errors import LoginRefused, SettingError
 from ..interfaces import ILimited, IScramVerifiers, ScramVerifier
 from ..limits import Limits
 from ..pools import Pool
+from ..servicekey import serviceKey
 from .credential import Credential
 from .credentials import IScramProof, peerOf
 from .names import NameRule, UnfitName, normalised
 from .passwdfile import User
 from .passwdtable import FollowedTable
-from .scram import DIGESTS
 from .verifier import PasswordVerifier, sharedVerifier
 
 
@@ -70,7 +70,7 @@ class PasswdChecker:
         self._file = FollowedTable(path, files, clock, rule)
         self._verifier = verifier
         self._today = today
-        self._saltKey = secrets.token_bytes(32)
+        self._saltKey = serviceKey("salts of SCRAM")
         self.credentialInterfaces: tuple[Any, ...] = (IUsernamePassword, IScramProof)
         if self._file.table.clearText:
             self.credentialInterfaces += (IUsernameHashedPassword,)
@@ -83,13 +83,12 @@ class PasswdChecker:
             both after the same time, and with L{CheckerUnavailable} when too
             many wait.
         """
-        return Deferred.fromCoroutine(self._check(credentials))
+        return promise(self._check(credentials))
 
     @property
     def scramHashes(self) -> frozenset[str]:
         """Those that at least one user can use, by what the file holds now."""
-        able = self._file.table.able
-        return frozenset(each for each in DIGESTS if able[f"SCRAM-{each}"])
+        return self._file.table.scramHashes
 
     @property
     def scramShape(self) -> tuple[int, int]:
@@ -98,7 +97,7 @@ class PasswdChecker:
 
     def scramVerifier(self, hashName: str, username: bytes) -> Deferred[ScramVerifier | None]:
         """@see: L{IScramVerifiers.scramVerifier}"""
-        return Deferred.fromCoroutine(self._scramVerifier(hashName, username))
+        return promise(self._scramVerifier(hashName, username))
 
     def useLimits(self, limits: Limits) -> None:
         """The bounds of hashing, which all checkers of the process share."""
@@ -107,20 +106,20 @@ class PasswdChecker:
 
     async def _check(self, credentials: Any) -> Account:
         await self._file.refresh()
-        user = self._user(credentials.username)
+        user, today = self._user(credentials.username), self._today()
         if IScramProof.providedBy(credentials):
-            used = await self._byProof(user, credentials)
+            used = await self._byProof(user, credentials, today)
         elif IUsernameHashedPassword.providedBy(credentials):
-            used = self._byDigest(user, credentials)
+            used = self._byDigest(user, credentials, today)
         else:
-            used = await self._byPassword(user, credentials)
+            used = await self._byPassword(user, credentials, today)
         if user is None:
             raise UnauthorizedLogin("unknown user")
         if user.lockedBy is not None:
             raise LoginRefused(f"the user is locked by {user.lockedBy}")
         if used is None:
             raise LoginRefused("wrong password")
-        closedBy = user.closedBy or used.refusedBy(peerOf(credentials), self._today())
+        closedBy = user.closedBy or used.refusedBy(peerOf(credentials), today)
         if closedBy is not None:
             raise LoginRefused(f"the user is kept from POP3 by {closedBy}")
         return user.account(used)
@@ -133,9 +132,11 @@ class PasswdChecker:
 
     # Which credential of a user is good; of one who has none, none is.
 
-    async def _byPassword(self, user: User | None, credentials: Any) -> Credential | None:
+    async def _byPassword(
+        self, user: User | None, credentials: Any, today: date
+    ) -> Credential | None:
         name, password = credentials.username, credentials.password
-        peer, today = peerOf(credentials), self._today()
+        peer = peerOf(credentials)
         tried = user.inOrder(peer, today) if user else []
         if user is None or not tried:
             await self._verifier.pretend(self._file.table.standIn(name), name, password)
@@ -145,14 +146,16 @@ class PasswdChecker:
         found = await self._verifier.first(stored, user.name, password, good)
         return None if found is None else tried[found]
 
-    def _byDigest(self, user: User | None, credentials: Any) -> Credential | None:
-        for each in user.inOrder(peerOf(credentials), self._today()) if user else []:
+    def _byDigest(self, user: User | None, credentials: Any, today: date) -> Credential | None:
+        for each in user.inOrder(peerOf(credentials), today) if user else []:
             if each.clearText is not None and credentials.checkPassword(each.clearText):
                 return each
         return None
 
-    async def _byProof(self, user: User | None, proof: IScramProof) -> Credential | None:
-        used = user.scramCredential(proof.hashName, self._today()) if user else None
+    async def _byProof(
+        self, user: User | None, proof: IScramProof, today: date
+    ) -> Credential | None:
+        used = user.scramCredential(proof.hashName, today) if user else None
         verifier = await self._verifierOf(used, proof.hashName, proof.username)
         return used if verifier is not None and proof.checkVerifier(verifier) else None
 
@@ -180,7 +183,7 @@ class PasswdChecker:
         return used.scram[1] if used.scram else made
 
     def _salt(self, name: bytes) -> bytes:
-        """The same for a name as long as the process lives."""
+        """The same for a name as long as the service lives."""
         keyed = hmac.digest(self._saltKey, name, "sha256")
         return shake_256(keyed).digest(self.scramShape[0])
 

@@ -4,7 +4,6 @@ What stands in a passwd file: users, each with one password or several.
 
 from __future__ import annotations
 
-import os
 import stat
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -15,14 +14,13 @@ from operator import methodcaller
 
 from ..account import Account
 from ..errors import SettingError
+from ..hits import hit
+from ..startfiles import Stamp, readFile, stampOf
 from . import hashing
 from .credential import Credential, Malformed
 from .names import NameRule, UnfitName, normalised
 from .passwdline import isEntry, parseLine
 from .scram import DIGESTS, ITERATIONS, SALT_OCTETS
-
-# Device, inode, size, time of the last change to the octets and to the rest.
-Signature = tuple[int, int, int, int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +47,8 @@ class User:
         All credentials, those first that may be used now: who has one password
         for two of them is not kept out by the other.
         """
+        if len(self.credentials) < 2:
+            return list(self.credentials)
         return sorted(self.credentials, key=lambda each: each.refusedBy(peer, today) is not None)
 
     def scramCredential(self, hashName: str, today: date) -> Credential | None:
@@ -78,6 +78,7 @@ class Table:
     @ivar usable: how many users are not locked.
     @ivar able: how many of them each mechanism can serve that sends no password.
     @ivar clearText: at least one password is kept in clear text.
+    @ivar scramHashes: those that SCRAM can serve somebody with.
     @ivar scramShape: octets of salt and iterations, as most verifiers have them.
     """
 
@@ -103,6 +104,7 @@ class Table:
             for hashName in DIGESTS
         } | {"CRAM-MD5": _howMany(users, lambda each: each.clearText is not None)}
         self.clearText = self.able["CRAM-MD5"] > 0
+        self.scramHashes = frozenset(each for each in DIGESTS if self.able[f"SCRAM-{each}"])
 
     def standIn(self, name: bytes) -> list[bytes]:
         """
@@ -167,6 +169,7 @@ class _Gathered:
             what = f"password {credential.name} of the user" if credential.name else "user"
             raise Malformed(f"the {what} stands in line {line} already; remove one of them")
         if len(self.lines) >= most:
+            hit("credentialsPerUser")
             raise Malformed(
                 f"the user has {most} passwords already; remove some, or raise the limit"
                 " credentials-per-user"
@@ -200,33 +203,25 @@ def _lock(gathering: dict[bytes, _Gathered], name: bytes, rule: NameRule) -> Non
 
 
 def readTable(
-    path: str, seen: Signature | None, most: int, rule: NameRule = "plain"
-) -> tuple[Signature, Table] | None:
+    path: str, seen: Stamp | None, most: int, rule: NameRule = "plain"
+) -> tuple[Stamp, Table] | None:
     """
     Read the file, if it is another than before. Blocks.
 
-    @param seen: the signature of what was read before.
+    @param seen: the stamp of what was read before.
     @param most: as L{parse}.
     @return: C{None} when it has not changed.
     @raise SettingError: it cannot be read; or as L{parse}.
     """
     try:
         # Before the octets: what changes in between is seen next time.
-        found = os.stat(path)
-        signature = (
-            found.st_dev,
-            found.st_ino,
-            found.st_size,
-            found.st_mtime_ns,
-            found.st_ctime_ns,
-        )
-        if signature == seen:
+        stamp = stampOf(path)
+        if stamp == seen:
             return None
-        if not stat.S_ISREG(found.st_mode):
+        if not stat.S_ISREG(stamp.mode):
             # To open a FIFO would wait for a writer.
             raise SettingError(f"the password file {path} is not a regular file; name one that is")
-        with open(path, "rb") as file:
-            return signature, parse(file.read(), most, rule)
+        return stamp, parse(readFile(path), most, rule)
     except OSError as error:
         raise SettingError(
             f"cannot read the password file {path}: {error.strerror}; make it readable for the"

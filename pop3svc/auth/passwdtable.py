@@ -13,8 +13,9 @@ from twisted.logger import Logger
 from ..errors import CheckerUnavailable, SettingError
 from ..limits import Limits
 from ..pools import Pool, PoolFull
+from ..startfiles import Stamp
 from .names import NameRule
-from .passwdfile import Signature, Table, readTable
+from .passwdfile import Table, readTable
 from .shared import InFlight
 
 # How old the knowledge of a file may be: a changed password counts at once for
@@ -56,7 +57,7 @@ class FollowedTable:
         self._most = Limits().credentialsPerUser
         self._fault: str | None = None
         self._reading: InFlight[None] = InFlight()
-        self._signature: Signature | None
+        self._signature: Stamp | None
         self._checkedAt: float
         found = readTable(self.path, None, self._most, rule)
         assert found is not None
@@ -94,7 +95,7 @@ class FollowedTable:
         finally:
             self._checkedAt = self._clock()
 
-    def _use(self, signature: Signature, table: Table) -> None:
+    def _use(self, signature: Stamp, table: Table) -> None:
         self._signature, self.table = signature, table
         self._checkedAt = self._clock()
         for number, sentence in table.complaints[:_COMPLAINTS]:

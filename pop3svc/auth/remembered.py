@@ -13,6 +13,8 @@ import secrets
 from collections.abc import Callable
 from hashlib import blake2b
 
+from ..hits import hit
+
 
 class RememberedLogins:
     """Digests of good logins, each for a bounded time after it was verified."""
@@ -69,4 +71,6 @@ class RememberedLogins:
             oldest = next(iter(self._since))
             if len(self._since) <= self._entries and self._isYoung(self._since[oldest]):
                 return
+            if len(self._since) > self._entries:
+                hit("rememberedLogins")
             del self._since[oldest]

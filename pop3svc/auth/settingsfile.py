@@ -9,10 +9,10 @@ import os
 import tomllib
 from collections.abc import Collection
 from difflib import get_close_matches
-from pathlib import Path
 from typing import Any
 
 from ..errors import SettingError
+from ..startfiles import readFile
 
 
 class SettingsFile:
@@ -101,7 +101,7 @@ class SettingsFile:
 
 def _read(path: str) -> bytes:
     try:
-        return Path(path).read_bytes()
+        return readFile(path)
     except OSError as error:
         raise SettingError(
             f"cannot read {path}: {error.strerror}; make it readable for the user that starts"

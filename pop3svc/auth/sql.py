@@ -23,6 +23,7 @@ from zope.interface import implementer
 
 from ..account import Account
 from ..errors import CheckerUnavailable, LoginRefused, SettingError
+from ..hits import hit
 from ..interfaces import ILimited
 from ..limits import Limits
 from ..pools import Pool, PoolFull
@@ -135,6 +136,7 @@ class SQLChecker:
         try:
             return await asked.addTimeout(self._seconds, self._timer())
         except TimeoutError as error:
+            hit("checkerSeconds")
             raise CheckerUnavailable(
                 f"the database gave no answer in {self._seconds} seconds"
             ) from error

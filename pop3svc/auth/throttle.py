@@ -21,7 +21,6 @@ networks where that user has not been; but never held up on that account alone.
 from __future__ import annotations
 
 import math
-from collections import Counter
 from hashlib import blake2b
 
 from ..limits import Limits
@@ -79,7 +78,7 @@ class Throttle:
         @return: a ticket, which C{leave} takes back in any case.
         """
         here = self.networks.touch(network, self.limits.throttleEntries)
-        ticket = Ticket(network, _short(name), _short(name.lower()), secret)
+        ticket = Ticket(network, short(name), short(name.lower()), secret)
         ticket.early = self._mayBeEarly(now, here, ticket)
         if ticket.early:
             here.openEarly[ticket.user] += 1
@@ -133,8 +132,9 @@ class Throttle:
         here.waiting.pop(ticket, None)
         began = here.checking.pop(ticket, None)
         if ticket.early:
-            here.openEarly.subtract([ticket.user])
-            here.openEarly += Counter()  # without those that are none
+            here.openEarly[ticket.user] -= 1
+            if here.openEarly[ticket.user] <= 0:
+                del here.openEarly[ticket.user]
         self.changes += verdict is not Verdict.UNKNOWN
         if verdict is Verdict.RIGHT:
             self._forgive(now, here, ticket)
@@ -142,6 +142,34 @@ class Throttle:
         if verdict is Verdict.WRONG or began is not None:
             here.lastWrong = max(here.lastWrong, now if began is None else began)
         return verdict is Verdict.WRONG and self._count(now, here, ticket, hurried)
+
+    # For those who let pass by themselves whoever need not wait.
+
+    def strictUntil(self, now: float, network: str) -> float:
+        """
+        @return: until when attempts of this network are paced or refused, if no other
+            fails or is forgiven meanwhile; 0 or a time that is over if they are not.
+        """
+        here = self.networks.get(network)
+        if here is None:
+            return 0.0
+        until = self._paidBy(now, self._debt(now, here), _LEAST_DEBT)
+        return max(until, here.bannedUntil) if self._banned(now, here) else until
+
+    def attackedUntil(self, now: float, user: bytes) -> float:
+        """
+        @param user: in small letters, as in a L{Ticket}.
+        @return: until when this user is under attack, as L{strictUntil}.
+        """
+        debt = self.users.get(user)
+        owed = debt.owed(now, self.limits.forgetSeconds) if debt else 0.0
+        return self._paidBy(now, owed, _ATTACKED_DEBT)
+
+    def _paidBy(self, now: float, owed: float, least: float) -> float:
+        """@return: when less than the least is owed."""
+        if owed < least or not self.limits.penaltySecondsMost:
+            return 0.0
+        return now + self.limits.forgetSeconds * math.log2(owed / least)
 
     # What comes of a verdict.
 
@@ -245,5 +273,6 @@ class Throttle:
         return Network() if here is None else here
 
 
-def _short(name: bytes) -> bytes:
+def short(name: bytes) -> bytes:
+    """@return: a form of a name that may be kept."""
     return name if len(name) <= _NAME_OCTETS else blake2b(name, digest_size=32).digest()

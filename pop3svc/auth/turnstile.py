@@ -8,15 +8,33 @@ all the workers of a service in its lines.
 from __future__ import annotations
 
 import math
+from typing import Protocol
 
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
+from ..limits import Limits
 from .attempts import Ticket, Verdict
 from .throttle import Throttle
 
 # No timer is more exact than that.
 _SOON = 0.001
+
+
+class AnyTurnstile(Protocol):
+    """A L{Turnstile}, or somebody who asks one."""
+
+    def enter(self, network: str, name: bytes, secret: bytes | None) -> Deferred[Ticket]:
+        """@see: L{Turnstile.enter}"""
+
+    def turn(self, ticket: Ticket) -> Deferred[bool]:
+        """@see: L{Turnstile.turn}"""
+
+    def leave(self, ticket: Ticket, verdict: Verdict, hurried: bool = False) -> Deferred[bool]:
+        """@see: L{Turnstile.leave}"""
+
+    def useLimits(self, limits: Limits) -> None:
+        """@see: L{Turnstile.useLimits}"""
 
 
 class Turnstile:
@@ -54,6 +72,10 @@ class Turnstile:
             turn.callback(False)
         self._look(ticket.network)
         return succeed(banned)
+
+    def useLimits(self, limits: Limits) -> None:
+        """From now on, also for those who wait."""
+        self.throttle.limits = limits
 
     def _look(self, network: str) -> None:
         """Whose turn it is may have changed."""

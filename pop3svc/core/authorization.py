@@ -41,7 +41,11 @@ class Authorization:
     @ivar state: where it is; L{states} says what that allows.
     @ivar situation: what may be done here; the driver sets it anew when a TLS
         handshake has told more about the peer.
+    @ivar withheld: the way to log in that was asked for last and is not offered here:
+        a keyword or a mechanism of ours; empty for none.
     """
+
+    withheld = ""
 
     def __init__(
         self,
@@ -145,6 +149,8 @@ class Authorization:
             return [Reply(ok(b"mechanisms follow") + listing + replies.END)]
         refusal = mechanismWithheld(name, self.situation)
         if refusal is not None:
+            # What a client calls a mechanism may as well be its password.
+            self.withheld = name.decode() if name in MECHANISMS else "AUTH"
             return [Reply(refusal)]
         mechanism = MECHANISMS[name]
         binds = any(each.binding for each in self.situation.mechanisms)

@@ -43,7 +43,8 @@ _TABLE = (
     # A hello in the shape of SSL 2: a length, CLIENT-HELLO, a version of either.
     (rb"(?s:[\x80-\xff].\x01(?:\x00\x02|\x03[\x00-\x04]))", _TLS),
 )
-_PATTERNS = tuple((re.compile(pattern), foreign) for pattern, foreign in _TABLE)
+# One search for all; what fits is told by its group.
+_PATTERN = re.compile(b"|".join(b"(%s)" % pattern for pattern, _ in _TABLE))
 
 
 def foreign(start: bytes) -> Foreign | None:
@@ -52,7 +53,5 @@ def foreign(start: bytes) -> Foreign | None:
         has ended has a space behind it.
     @return: what it is, if it is not POP3.
     """
-    for pattern, found in _PATTERNS:
-        if pattern.match(start):
-            return found
-    return None
+    found = _PATTERN.match(start)
+    return _TABLE[found.lastindex - 1][1] if found and found.lastindex else None

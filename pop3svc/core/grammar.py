@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 # NUL cut names and passwords short in other servers; CR and ESC forge replies
 # and log lines. RFC 1939 section 3 wants printable ASCII.
@@ -34,8 +35,7 @@ class BadSyntax(Exception):
         self.text = text
 
 
-@dataclass(frozen=True)
-class Line:
+class Line(NamedTuple):
     """A line cut in two: the keyword in capitals, and all behind the first space."""
 
     keyword: bytes

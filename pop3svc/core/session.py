@@ -21,7 +21,7 @@ from .states import AFTER_LOGIN, BEFORE_LOGIN, COMMANDS, WAITS, State
 
 # RFC 6856 section 3.2: one language, and the one that every server has.
 _LANGUAGES = b"en English\r\n"
-_LANGUAGE_TAGS = (b"EN", b"I-DEFAULT", b"*")
+LANGUAGE_TAGS = (b"EN", b"I-DEFAULT", b"*")
 
 # Only here may a line be as long as a token.
 _LONG_COMMAND = b"AUTH "
@@ -148,6 +148,8 @@ class Session(Authorization):
         if row is None:
             return self._bad(err(b"unknown command"))
         refusal = withheld(row.keyword, self.situation)
+        if refusal is not None:
+            self.withheld = row.keyword.decode()
         if self.state not in row.states:
             # Whoever was refused USER is told why again, not to give it first.
             if refusal is not None and self.state in BEFORE_LOGIN:
@@ -176,7 +178,7 @@ class Session(Authorization):
     def do_LANG(self, tag: bytes) -> Effects:
         if not tag:
             return [Reply(ok(b"language listing follows") + _LANGUAGES + replies.END)]
-        if tag.upper() in _LANGUAGE_TAGS:
+        if tag.upper() in LANGUAGE_TAGS:
             return [Reply(ok(b"en English it is"))]
         return [Reply(err(b"this language is not spoken here"))]
 

@@ -16,6 +16,9 @@ from .grammar import Shape
 class State(Enum):
     """RFC 1939 section 3 names three states; the waits are states of their own."""
 
+    # Enum has one in Python, and each command takes several.
+    __hash__ = object.__hash__
+
     AUTHORIZATION = "greeted, nobody logged in"
     NAMED = "USER was given, PASS may follow"
     EXCHANGE = "AUTH goes on: a line is an answer, not a command"

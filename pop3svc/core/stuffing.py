@@ -9,7 +9,7 @@ and, for TOP, how many line ends are still to come.
 from __future__ import annotations
 
 from ..canonical import Canonical
-from .dots import hasDotLine
+from .dots import doubled
 
 
 class Stuffing:
@@ -55,10 +55,18 @@ class Stuffing:
             return data
         first = b"." if self._atLineStart and data.startswith(b".") else b""
         self._atLineStart = data.endswith(b"\n")
-        # Searching is far cheaper than replacing, and few messages need it.
-        if hasDotLine(data):
-            data = data.replace(b"\n.", b"\n..")
+        data = doubled(data)
         return first + data if first else data
+
+
+def stuffed(data: bytes) -> bytes:
+    """
+    As L{Stuffing}, of a message that is one block, but without the termination octet.
+
+    @param data: in its canonical form.
+    """
+    octets = doubled(data)
+    return b"." + octets if data.startswith(b".") else octets
 
 
 class _Top:

@@ -11,7 +11,7 @@ from zope.interface.verify import verifyObject
 
 from ..canonical import canonicalOctets
 from ..errors import MaildropError, MaildropInUse, MessageVanished
-from ..interfaces import IMaildrop, IMaildropSource, IMessageReader
+from ..interfaces import IMaildrop, IMaildropSource, IMessageReader, IReadyMessages
 from .contractcase import gist
 from .contractrelenting import RelentingContract
 
@@ -82,6 +82,14 @@ class MaildropContract(RelentingContract):
         for number, octets, message in ((1, 1, messages[0]), (2, 7001, messages[1])):
             got = await self._content(maildrop, number, octets)
             self.assertEqual(gist(got), gist(self.asStored(message)))
+
+    async def test_readyMessages(self) -> None:
+        """What L{IReadyMessages} gives, where there is that, is what a reader would read."""
+        maildrop = await self._enter(await self._start(list(AWKWARD_MESSAGES)))
+        ready = IReadyMessages(maildrop, None)
+        for number, stored in enumerate(await self._contents(maildrop), 1):
+            message = None if ready is None else ready.readyMessage(number)
+            self.assertIn(message, (None, stored))
 
     async def test_closeReaderEarly(self) -> None:
         """A message that was not read to its end can be opened again."""

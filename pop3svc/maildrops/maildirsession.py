@@ -13,7 +13,7 @@ from twisted.logger import Logger
 from zope.interface import implementer
 
 from ..errors import MaildropInUse, MaildropUnavailable, MessageVanished
-from ..interfaces import IMaildrop, IMessageReader, IRelenting
+from ..interfaces import IMaildrop, IMessageReader, IReadyMessages, IRelenting
 from ..pools import Pool, PoolFull
 from .files import Directory
 from .journal import Journal
@@ -29,7 +29,7 @@ from .whereabouts import MessageUnreadable, Whereabouts
 _log = Logger()
 
 
-@implementer(IMaildrop, IRelenting)
+@implementer(IMaildrop, IReadyMessages, IRelenting)
 class MaildirMaildrop:
     """As L{IMaildrop} and L{IRelenting}; the lock goes with it."""
 
@@ -60,6 +60,10 @@ class MaildirMaildrop:
         self._whereabouts = Whereabouts(directory, listing, most)
         self._work = Work()
         self._lent = False
+
+    def readyMessage(self, number: int) -> bytes | None:
+        """If it is small, where it was, as it was, and in the kernel's memory."""
+        return self._whereabouts.readCached(self._row(number))
 
     def openMessage(self, number: int) -> Deferred[IMessageReader]:
         """

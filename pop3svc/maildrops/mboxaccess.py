@@ -22,6 +22,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
 
 from ..errors import MaildropInUse, MaildropUnavailable
+from ..hits import hit
 from ..pools import Pool
 from .files import Directory
 from .mboxfiles import LockFile, MboxFile, NotAnMbox, sideFolder
@@ -169,6 +170,7 @@ class MboxAccess:
                 except LockBusy:
                     left = giveUp - self._clock.seconds()
                     if left <= 0:
+                        hit("mboxLockSeconds")
                         raise MaildropUnavailable(
                             f"another program keeps {self.where} locked for more than"
                             f" {self._seconds} seconds; see who it is, or raise the limit"

@@ -17,6 +17,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from ..errors import MaildropBroken, MaildropUnavailable
+from ..hits import hit
 from ..snapshot import Snapshot
 from .mboxfiles import MboxFile, MboxStamp, isSettled
 from .mboxids import Known, digestOf, uniqueIds
@@ -123,6 +124,7 @@ class RememberedMboxes:
         """A new bound, kept at once."""
         self._most = most
         while self._messages > self._most:
+            hit("rememberedMessages")
             _, listing = self._listings.popitem(last=False)
             self._messages -= len(listing)
 
@@ -281,6 +283,7 @@ class _Reading:
         self.octets.append(size)
         self.digests.append(digest)
         if len(self.octets) > self._most:
+            hit("maildropMessages")
             raise MaildropUnavailable(
                 f"the maildrop has more than {self._most} messages;"
                 " raise the limit maildrop-messages"

@@ -29,7 +29,7 @@ def makeSource(text: str) -> IMaildropSource:
         hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(sorted(known))}"
         raise SettingError(f"there is no kind of maildrop {kind!r}; {hint}")
     if len(known[kind]) > 1:
-        modules = " and ".join(sorted(type(each).__module__ for each in known[kind]))
+        modules = " and ".join(sorted(each.__module__ for each in known[kind]))
         raise SettingError(f"{modules} both provide the maildrop kind {kind!r}; remove one of them")
     return known[kind][0].makeSource(argumentText)
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 
+from ..hits import hit
 from .listing import Listing
 
 # What a listing takes besides its columns; an empty maildrop's too, lest a
@@ -51,6 +52,7 @@ class RememberedListings:
 
     def _forget(self) -> None:
         while self._octets > self._most:
+            hit("rememberedOctets")
             _, listing = self._listings.popitem(last=False)
             self._octets -= _weight(listing)
 

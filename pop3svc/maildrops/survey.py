@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterable
 
 from ..errors import MaildropUnavailable
+from ..hits import hit
 from .files import Directory, Stamp
 from .opened import NotAMessage
 
@@ -113,6 +114,7 @@ def directoryStamps(directories: Iterable[Directory]) -> tuple[Stamp, ...]:
 
 def tooMany(most: int) -> MaildropUnavailable:
     """A listing that is too long is never cut short."""
+    hit("maildropMessages")
     return MaildropUnavailable(
         f"the maildrop has more than {most} messages; raise the limit maildrop-messages"
     )

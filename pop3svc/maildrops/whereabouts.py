@@ -4,7 +4,7 @@ The files behind a listing, wherever they have gone since.
 While a session lasts, mail readers set flags and move messages from C{new} to
 C{cur}: both change the name. A message is looked for where it was seen last, and
 if it is not there, by its base name, once more. Call all of this in a thread, but for
-L{Whereabouts.openCached}.
+what has C{Cached} in its name.
 """
 
 from __future__ import annotations
@@ -132,6 +132,15 @@ class Whereabouts:
                 return file, whole
         file.close()
         return None
+
+    def readCached(self, row: int) -> bytes | None:
+        """All of a message, as L{openCached} finds it; L{None} if that is not all."""
+        found = self.openCached(row)
+        if found is None:
+            return None
+        file, first = found
+        file.close()
+        return first if len(first) == file.octets else None
 
     def _measureAgain(self, row: int, file: MessageFile) -> Slices[None]:
         """

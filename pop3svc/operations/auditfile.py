@@ -14,6 +14,7 @@ import stat
 import sys
 import time
 from collections.abc import Callable
+from select import PIPE_BUF
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
@@ -33,13 +34,19 @@ _FLAGS = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW |
 class AuditFile:
     """
     @ivar lost: how many lines could not be written since the start.
+    @ivar descriptor: of the file that is written to now.
     """
 
     def __init__(
-        self, path: str, clock: IReactorTime, now: Callable[[], float] = time.time
+        self,
+        path: str,
+        clock: IReactorTime,
+        now: Callable[[], float] = time.time,
+        descriptor: int | None = None,
     ) -> None:
         """
         @param path: of the file; C{-} for standard output.
+        @param descriptor: where it is open already.
         @raise SettingError: it cannot be written to.
         """
         self.lost = 0
@@ -51,7 +58,7 @@ class AuditFile:
         self._failing = False
         self._flushing: IDelayedCall | None = None
         self._second, self._stamp = -1, ""
-        self._descriptor = self._open()
+        self.descriptor = self._open() if descriptor is None else descriptor
 
     def time(self) -> str:
         """This moment, as ISO 8601 has it, to the millisecond."""
@@ -83,7 +90,7 @@ class AuditFile:
         """
         descriptor = self._open()
         self._write()
-        self._descriptor, old = descriptor, self._descriptor
+        self.descriptor, old = descriptor, self.descriptor
         os.close(old)
 
     def handOver(self, uid: int, gid: int | None) -> None:
@@ -94,7 +101,7 @@ class AuditFile:
         @raise SettingError: it has another name, perhaps that of a file of root's, which
             whoever may write into the directory has put there.
         """
-        status = os.fstat(self._descriptor)
+        status = os.fstat(self.descriptor)
         if self._path == "-" or not stat.S_ISREG(status.st_mode):
             return
         if status.st_nlink > 1:
@@ -102,7 +109,7 @@ class AuditFile:
                 f"{self._path} is a hard link, and will not be given to the service's user;"
                 " remove it, or name another --audit-log"
             )
-        os.fchown(self._descriptor, uid, -1 if gid is None else gid)
+        os.fchown(self.descriptor, uid, -1 if gid is None else gid)
 
     def flush(self) -> None:
         """Write what waits; what comes later, at the end of a process, is still taken."""
@@ -114,7 +121,7 @@ class AuditFile:
     def close(self) -> None:
         """Write what waits, and let go of the file."""
         self.flush()
-        os.close(self._descriptor)
+        os.close(self.descriptor)
 
     def _open(self) -> int:
         if self._path == "-":
@@ -140,7 +147,7 @@ class AuditFile:
         octets = b"".join(self._lines)
         try:
             while octets:
-                octets = octets[os.write(self._descriptor, octets) :]
+                octets = octets[os.write(self.descriptor, self._piece(octets)) :]
         except OSError as error:
             if not self._failing and error.errno != errno.EAGAIN:
                 _log.error(
@@ -154,3 +161,12 @@ class AuditFile:
                 _log.info("the audit log {path!r} goes on", path=self._path)
             self._failing = False
         self._lines, self._octets = [octets] if octets else [], len(octets)
+
+    def _piece(self, octets: bytes) -> bytes:
+        """
+        What goes out at once. Workers may share a pipe with us, and their lines come
+        between ours; so that none comes into one, these are pieces that go out whole.
+        """
+        if len(octets) <= PIPE_BUF or stat.S_ISREG(os.fstat(self.descriptor).st_mode):
+            return octets
+        return octets[: octets.rfind(b"\n", 0, PIPE_BUF) + 1 or PIPE_BUF]

@@ -29,6 +29,12 @@ def raiseDescriptors() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
+def possibleDescriptors() -> int:
+    """How many descriptors this process may have after L{raiseDescriptors}."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return max(_finite(soft), min(_finite(hard), _MOST))
+
+
 def descriptors() -> int:
     """How many descriptors this process may have as things are."""
     return _finite(resource.getrlimit(resource.RLIMIT_NOFILE)[0])

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ..hits import hit
+
 _SECONDS = 1.0
 
 # Stands for all who have no count of their own.
@@ -63,6 +65,7 @@ class FloodGuard:
             here[who] = _Second(now)
             return True
         if second is None:
+            hit("logNetworks")
             second = here.setdefault(OTHERS, _Second(now))
         second.leftOut += 1
         self.leftOut += 1

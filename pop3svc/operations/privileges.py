@@ -73,6 +73,20 @@ def unreadableAfter(uid: int | None, gid: int | None, paths: Iterable[str]) -> s
     @param gid: their group; C{None} for the user's own.
     @return: a sentence about the first of the files that this user cannot read.
     """
+    path = outOfReach(uid, gid, paths)
+    if path is None:
+        return None
+    return (
+        f"{path} cannot be read again under --uid, and changes of it will not be taken"
+        " over; give it the service's group, mode 0640, and its directory mode 0750"
+    )
+
+
+def outOfReach(uid: int | None, gid: int | None, paths: Iterable[str]) -> str | None:
+    """
+    @see: L{unreadableAfter}
+    @return: the first of the files that this user cannot read.
+    """
     if not uid:
         return None
     groups = _groupsOf(uid, gid)
@@ -80,10 +94,7 @@ def unreadableAfter(uid: int | None, gid: int | None, paths: Iterable[str]) -> s
         file = Path(path).absolute()
         wanted = [(file, os.R_OK), *((folder, os.X_OK) for folder in file.parents)]
         if not all(_may(uid, groups, each, bit) for each, bit in wanted):
-            return (
-                f"{path} cannot be read again under --uid, and changes of it will not be taken"
-                " over; give it the service's group, mode 0640, and its directory mode 0750"
-            )
+            return path
     return None
 
 

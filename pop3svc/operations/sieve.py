@@ -13,16 +13,12 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 from ..limits import Limits
 from ..peers import networkOf
+from .events import EVENTS
 from .floods import OTHERS, FloodGuard, LeftOut
 
 # What strangers cannot cause, or what must not be missing from the books; of all
 # else, also of what may be added to it, a flood is cut.
-_ALWAYS = frozenset(
-    {
-        *("listening", "listening-failed", "reloaded", "reload-failed", "certificate-ends"),
-        *("descriptors-short", "login", "logout", "left-out"),
-    }
-)
+_ALWAYS = frozenset(name for name, each in EVENTS.items() if each.always)
 
 # Why connections are refused, where it does not depend on whose they are.
 _EVERYBODYS = ("connections", "descriptors", "crowded-out")

@@ -30,7 +30,8 @@ def handleSignals(reactor: Any, reload: Callable[[], None]) -> None:
     def stop(*_: object) -> None:
         # Whoever asks again while sessions finish changes nothing.
         for each in _ENDS:
-            signal.signal(each, signal.SIG_IGN)
+            # Not SIG_IGN: Python complains about a signal that has come meanwhile.
+            signal.signal(each, lambda *_: None)
         reactor.callFromThread(reactor.stop)
 
     signal.signal(signal.SIGHUP, lambda *_: reactor.callFromThread(reload))

@@ -1,13 +1,19 @@
 """
-How a start ends that cannot be gone on with.
+How a start ends that cannot be gone on with, and a service that cannot serve.
 """
 
 from __future__ import annotations
 
+import atexit
+import os
 import sys
-from typing import NoReturn
+from typing import Any, NoReturn
+
+from twisted.logger import Logger
 
 from ..errors import SettingError
+
+_log = Logger()
 
 
 def endStart(sentence: str, daemon: bool) -> NoReturn:
@@ -22,3 +28,21 @@ def endStart(sentence: str, daemon: bool) -> NoReturn:
     # twistd has turned sys.stderr into the log by now.
     print(f"twistd pop3svc: {sentence}", file=sys.__stderr__)
     raise SystemExit(1)
+
+
+def endRunning(sentence: str, reactor: Any) -> None:
+    """
+    An orderly end with exit status 1, which the reactor has no way to say.
+
+    @param reactor: running.
+    """
+    _log.critical("{sentence}", sentence=sentence)
+    if sys.__stderr__ is not None:
+        print(f"twistd pop3svc: {sentence}", file=sys.__stderr__, flush=True)
+    atexit.register(_fail)
+    reactor.stop()
+
+
+def _fail() -> None:
+    """What was registered before, libraries' matters, is left undone."""
+    os._exit(1)

@@ -156,7 +156,7 @@ class _Checked:
                 break
         else:
             raise Wrong("the session does not come to rest")
-        held = len(protocol._unread) + len(protocol._buffer)
+        held = len(protocol._unread)
         if held > _HELD_OCTETS:
             raise Wrong(f"{held} octets of input are held")
         if protocol._waiting or transport.producerState == "paused":

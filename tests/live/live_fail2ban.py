@@ -227,7 +227,7 @@ class AbuseTests(FilterTestCase):
             self.say(self.client("2001:db8::5"), b"X" * 10_000)
             # A mail program that is set up for TLS, and a password that is wrong.
             self.say(self.client("192.0.2.101"), b"\x16\x03\x01\x02\0\x01\0")
-            self.say(self.client("192.0.2.102"), b"USER karl", b"PASS wrong")
+            self.say(self.client("192.0.2.102"), b"USER karl", b"PASS wrong", b"QUIT")
             self.assertEqual(self.line(silent), b"")
             self.assertEqual(service.stop(), 0)
             self.assertIn("192.0.2.101", service.output())

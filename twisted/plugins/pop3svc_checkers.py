@@ -2,16 +2,11 @@
 The checkers that come with pop3svc, for C{--auth}.
 """
 
-from pop3svc.auth.checkpassword import CheckpasswordCheckerFactory
-from pop3svc.auth.ldap import LdapCheckerFactory
-from pop3svc.auth.oauth2 import OAuth2CheckerFactory
-from pop3svc.auth.pam import PamCheckerFactory
-from pop3svc.auth.passwd import PasswdCheckerFactory
-from pop3svc.auth.sql import SQLCheckerFactory
+from pop3svc.lateplugins import LateCheckerFactory as Late
 
-checkpassword = CheckpasswordCheckerFactory()
-ldap = LdapCheckerFactory()
-pam = PamCheckerFactory()
-passwd = PasswdCheckerFactory()
-oauth2 = OAuth2CheckerFactory()
-sql = SQLCheckerFactory()
+checkpassword = Late("checkpassword", "pop3svc.auth.checkpassword", "CheckpasswordCheckerFactory")
+ldap = Late("ldap", "pop3svc.auth.ldap", "LdapCheckerFactory")
+pam = Late("pam", "pop3svc.auth.pam", "PamCheckerFactory")
+passwd = Late("passwd", "pop3svc.auth.passwd", "PasswdCheckerFactory")
+oauth2 = Late("oauth2", "pop3svc.auth.oauth2", "OAuth2CheckerFactory")
+sql = Late("sql", "pop3svc.auth.sql", "SQLCheckerFactory")

@@ -2,10 +2,8 @@
 The kinds of maildrops that come with pop3svc, for C{--maildrop}.
 """
 
-from pop3svc.maildrops.maildir import MaildirSourceFactory
-from pop3svc.maildrops.mbox import MboxSourceFactory
-from pop3svc.maildrops.memory import MemoryMaildropSourceFactory
+from pop3svc.lateplugins import LateSourceFactory as Late
 
-maildir = MaildirSourceFactory()
-mbox = MboxSourceFactory()
-memory = MemoryMaildropSourceFactory()
+maildir = Late("maildir", "pop3svc.maildrops.maildir", "MaildirSourceFactory")
+mbox = Late("mbox", "pop3svc.maildrops.mbox", "MboxSourceFactory")
+memory = Late("memory", "pop3svc.maildrops.memory", "MemoryMaildropSourceFactory")
