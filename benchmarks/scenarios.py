@@ -31,7 +31,7 @@ class Form:
 
 FORMS = {
     "short": Form(rounds=2, seconds=0.8, idle=(200,), big=20_000, bigRounds=3),
-    "long": Form(rounds=5, seconds=5.0, idle=(1_000, 5_000), big=100_000, bigRounds=7),
+    "long": Form(rounds=5, seconds=5.0, idle=(1_000, 10_000), big=100_000, bigRounds=7),
 }
 
 
