@@ -14,6 +14,7 @@ import argparse
 import json
 import os
 import platform
+import resource
 import shutil
 import sys
 import tempfile
@@ -160,6 +161,11 @@ def _machine(around: Surroundings) -> dict[str, str]:
     }
 
 
+def _mostSessions() -> int:
+    """A session of ours takes three descriptors, and some are for all of them."""
+    return (resource.getrlimit(resource.RLIMIT_NOFILE)[1] - 500) // 3
+
+
 def _cores(text: str) -> tuple[int, ...]:
     return tuple(int(each) for each in text.split(","))
 
@@ -172,7 +178,7 @@ def main() -> None:
     form = Form(
         rounds=arguments.rounds or form.rounds,
         seconds=arguments.seconds or form.seconds,
-        idle=form.idle,
+        idle=tuple(dict.fromkeys(min(each, _mostSessions()) for each in form.idle)),
         big=form.big,
         bigRounds=form.bigRounds,
     )

@@ -193,7 +193,8 @@ class ConfigFile:
         place = _PLACE.search(sentence)
         if place is None:
             return SettingError(f"{self._path} is not TOML: {sentence}")
-        end = len(text.rstrip("\r\n").splitlines()) or 1
+        # Other marks that Python takes for line ends may stand in a text or a comment.
+        end = text.rstrip("\r\n").count("\n") + 1
         where = f"line {place[1]}, column {place[2]}" if place[1] else f"line {end}, at its end"
         reason = sentence[: place.start()]
         hint = '; texts stand in quotes, as in "tcp:110"' if reason == "Invalid value" else ""

@@ -11,7 +11,6 @@ import secrets
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import zip_longest
-from pathlib import Path
 from typing import Any
 
 from twisted.cred.checkers import ICredentialsChecker
@@ -30,6 +29,7 @@ from .errors import SettingError
 from .factory import POP3Factory
 from .listeners import ListenerSettings, TLSMode
 from .options import Options
+from .startfiles import readRegular
 from .tls import ServerTLS, Version
 
 SECRET_OCTETS = 32
@@ -211,7 +211,7 @@ def readSecret(path: str | None) -> bytes:
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
             with open(os.open(path, flags, 0o600), "wb") as file:
                 file.write(secrets.token_bytes(SECRET_OCTETS))
-        secret = Path(path).read_bytes()
+        secret = readRegular(path)
     except OSError as error:
         raise SettingError(f"cannot read or make {path}: {error.strerror}") from error
     if len(secret) < SECRET_OCTETS:

@@ -64,11 +64,13 @@ class Made:
 
     @ivar parts: those of its link.
     @ivar join: called when the link is up; nobody is to be served before it fires.
+    @ivar leave: called when nobody is served any more; the process goes on until it fires.
     """
 
     service: POP3Service
     parts: Sequence[Part]
     join: Callable[[], Deferred[None]]
+    leave: Callable[[], Deferred[None]]
 
 
 def makeService(options: Options) -> IService:
@@ -128,7 +130,7 @@ def makeWorker(orders: Orders) -> Made:
     service.useLimits(orders.limits)
     duties = Duties(service, faults, reactor)
     parts = [duties, Answers(service.questions), PlacesPart(admission), turnstile]
-    return Made(service, parts, turnstile.join)
+    return Made(service, parts, turnstile.join, turnstile.report)
 
 
 def _makeService(options: Options) -> IService:

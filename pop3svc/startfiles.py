@@ -8,7 +8,10 @@ inherits, and it reads there. See L{pop3svc.workers}.
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import os
+import stat
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import NamedTuple
@@ -105,21 +108,34 @@ def readFile(path: str) -> bytes:
         return readMemory(found.descriptor)
     # First the stamp: what changes while it is read is read again.
     stamp = stampOf(path)
-    with open(path, "rb") as file:
-        octets = file.read()
+    octets = readRegular(path)
     if _keeping is not None:
         _keeping[absolute] = Kept(memoryFile(octets), stamp)
     return octets
 
 
+def readRegular(path: str) -> bytes:
+    """
+    @raise OSError: it cannot be read, or is no regular file: a FIFO, which whoever may
+        write to the directory can make, would keep the service waiting for ever.
+    """
+    with open(path, "rb", opener=lambda path, flags: os.open(path, flags | os.O_NONBLOCK)) as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise OSError(errno.EINVAL, "it is no regular file", path)
+        return file.read()
+
+
 def memoryFile(octets: bytes) -> int:
     """
     @return: the descriptor of a file that has no name, and that nobody reads who has
-        not inherited it.
+        not inherited it. Nobody changes it any more, either: whoever has broken into one
+        worker would decide what later ones read.
     """
-    descriptor = os.memfd_create("pop3svc", os.MFD_CLOEXEC)
+    descriptor = os.memfd_create("pop3svc", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
     with open(descriptor, "wb", closefd=False) as file:
         file.write(octets)
+    seals = fcntl.F_SEAL_WRITE | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL
+    fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, seals)
     return descriptor
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from .errors import SettingError
 from .options import Options
+from .printable import printable
 
 _WHERE = "/run/pop3svc/control"
 
@@ -107,5 +108,6 @@ def _show(answer: dict[str, Any], toLog: bool) -> None:
         print(f"pop3svc: the trace is over, with {answer['lines']} lines", file=sys.stderr)
         return
     for time, session, source, text in answer.get("lines", ()):
-        print(f"{time} {session} {source}: {text}")
+        # The service is not root, and root may be who asks.
+        print(printable(f"{time} {session} {source}: {text}"))
     sys.stdout.flush()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from base64 import b64encode
 from pathlib import Path
 
@@ -47,6 +48,9 @@ class EndpointTests(TestCase):
             r"tcp6:8110:interface=\:\:",
             "systemd:domain=INET:index=1",
             "haproxy:tcp:8110:interface=127.0.0.1",
+            # Twisted takes the last.
+            "tcp:8110:interface=127.0.0.1:interface=0.0.0.0",
+            r"tcp:8110:interface=127.0.0.1:inter\face=0.0.0.0",
         ):
             self.assertFalse(isPrivate(endpoint), endpoint)
 
@@ -71,6 +75,12 @@ class TokenTests(TestCase):
     def test_missing(self) -> None:
         error = self.assertRaises(SettingError, readToken, self.path)
         self.assertEqual(str(error), f"cannot read {self.path}: No such file or directory")
+
+    def test_fifo(self) -> None:
+        """Nobody is waited for who may never write."""
+        os.mkfifo(self.path)
+        error = self.assertRaises(SettingError, readToken, self.path)
+        self.assertEqual(str(error), f"cannot read {self.path}: it is no regular file")
 
     def test_publicNeedsOne(self) -> None:
         error = self.assertRaises(SettingError, Access, "tcp:8110:interface=192.0.2.1", None)

@@ -236,6 +236,7 @@ class AuditTests(TestCase):
             b'a\nevent="login"',
             b"a user=root",
             b"\x1b[31m",
+            b"a\x7fb",
             b"\xff\xfe",
             b'"',
             b"\\",

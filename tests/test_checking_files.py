@@ -95,6 +95,14 @@ class FilesTests(TestCase):
             ],
         )
         self.assertIn("Is a directory", errors(self.check("secret", self.folder))[0])
+        os.mkfifo(f"{self.folder}/fifo")
+        self.assertIn("no regular file", errors(self.check("secret", f"{self.folder}/fifo"))[0])
+
+    def test_controlTooLong(self) -> None:
+        self.assertEqual(
+            errors(self.check("control", "/" + "x" * 107)),
+            ["--control: the path of a socket has 107 octets at the most; name another one"],
+        )
 
     def test_controlOfAService(self) -> None:
         path = os.path.relpath(self.path)

@@ -37,6 +37,12 @@ class FindingsTests(TestCase):
         findings.section("Files").tell(f"it is in {path}")
         self.assertIn(f"    {path}\n", findings.text())
 
+    def test_terminal(self) -> None:
+        """Nobody who names a process or a file speaks to the terminal of root."""
+        findings = Findings()
+        findings.section("Listeners").error("in use by \x1b]0;k\x07\udcff")
+        self.assertIn("  error: in use by \\x1b]0;k\\x07\\udcff\n", findings.text())
+
     def test_summary(self) -> None:
         findings = Findings()
         section = findings.section("Anything")

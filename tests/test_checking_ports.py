@@ -141,6 +141,20 @@ class PortTests(TestCase):
             self.assertIn(sentence, facts(section)[0])
         self.assertRaises(SettingError, checked, "tcp:pop3-but-not-really")
 
+    def test_noPort(self) -> None:
+        for number in (-1, 65536):
+            self.assertEqual(
+                errors(checked(f"tcp:{number}:interface=127.0.0.1")),
+                [f"there is no port {number}; name one from 1 to 65535"],
+            )
+
+    def test_noSocket(self) -> None:
+        for path in ("", "/" + "x" * 107):
+            self.assertEqual(
+                errors(checked(f"unix:{path}")),
+                ["the path of a socket has 1 to 107 octets; name another one"],
+            )
+
     def test_socket(self) -> None:
         folder = os.path.abspath(self.mktemp())
         path = f"{folder}/pop3"

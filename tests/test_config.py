@@ -101,6 +101,8 @@ class ReadConfigTests(TestCase):
                 ' "tcp:110"',
             ),
             ("pop3 = [\n'a'\n\n", "line 2, at its end: this is not TOML: Unclosed array"),
+            # What Python takes for the end of a line is none of TOML's.
+            ("pop3 = [\n'\u2028\x85'", "line 2, at its end: this is not TOML: Unclosed array"),
             ("", None),
             ("pop3 = 1\n\npop3 = [\n1]", "line 3: pop3 stands in line 1 already; remove one"),
             ("[limits]\na = 1\n[limits]", "line 3: limits stands in line 1 already; remove one"),

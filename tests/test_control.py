@@ -197,6 +197,16 @@ class AskerTests(SynchronousTestCase):
         self.assertEqual([each["most"] for _, each in self.answers.asked], [500, 0, 500])
         self.assertOver()
 
+    def test_slowEnd(self) -> None:
+        """A transport never closes while it waits for a producer that it has paused."""
+        self.connect()
+        self.ask()
+        assert self.asker is not None
+        self.asker.pauseProducing()
+        self.clock.pump([0.5] * 120)
+        self.assertEqual((self.transport.disconnecting, self.transport.producer), (True, None))
+        self.assertOver()
+
     def test_users(self) -> None:
         """Root and the service's own user, and nobody else."""
         for uid, fits in ((0, True), (os.geteuid(), True), (4711, False)):

@@ -4,9 +4,10 @@ import errno
 import os
 import resource
 
-from twisted.trial.unittest import TestCase
+from twisted.trial.unittest import SkipTest, TestCase
 
 from pop3svc.limits import Limits
+from pop3svc.operations import descriptors
 from pop3svc.operations.descriptors import descriptorsLeft, fitted, raiseDescriptors
 
 _DUP = os.dup
@@ -56,6 +57,7 @@ class DescriptorTests(TestCase):
 
     def test_left(self) -> None:
         """Exactly as many as the kernel still gives, and they are given back."""
+        self.patch(descriptors, "_taken", lambda: 0)
         for free in (0, 1, 7, 8):
             made: list[int] = []
 
@@ -71,6 +73,49 @@ class DescriptorTests(TestCase):
                 self.assertRaises(OSError, os.fstat, each)
 
     def test_enough(self) -> None:
-        before = os.listdir("/proc/self/fd")
+        for taken in (descriptors._taken, lambda: 0):
+            self.patch(descriptors, "_taken", taken)
+            before = os.listdir("/proc/self/fd")
+            self.assertEqual(descriptorsLeft(8), 8)
+            self.assertEqual(os.listdir("/proc/self/fd"), before)
+
+    def test_bound(self) -> None:
+        """Whether they are counted or tried, it is the kernel's bound that decides."""
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        self.addCleanup(resource.setrlimit, resource.RLIMIT_NOFILE, (soft, hard))
+        # Listing them takes one itself.
+        taken = sorted(map(int, os.listdir("/proc/self/fd")))[:-1]
+        holes = taken[-1] + 1 - len(taken)
+        for free in range(holes, holes + 10):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (len(taken) + free, hard))
+            left = [descriptorsLeft(most) for most in (1, 8, free, free + 1)]
+            self.assertEqual(left, [min(1, free), min(8, free), free, free])
+
+    def test_counted(self) -> None:
+        """Without opening any, where the kernel tells."""
+        if not descriptors._taken():
+            raise SkipTest("this kernel does not tell how many are open")
+        self.patch(os, "dup", lambda _: self.fail("one was opened"))
         self.assertEqual(descriptorsLeft(8), 8)
-        self.assertEqual(os.listdir("/proc/self/fd"), before)
+
+    def test_fork(self) -> None:
+        """A child counts its own."""
+        if not descriptors._taken():
+            raise SkipTest("this kernel does not tell how many are open")
+        child = os.fork()
+        if not child:
+            status = 1
+            try:
+                os.pipe()
+                taken = descriptors._taken()
+                # Listing them takes one itself.
+                status = int(len(os.listdir("/proc/self/fd")) - 1 != taken)
+            finally:
+                os._exit(status)
+        self.assertEqual(os.waitpid(child, 0)[1], 0)
+
+    def test_noProc(self) -> None:
+        """In a cage without /proc they are tried."""
+        self.patch(descriptors, "_listing", lambda: os.open("/nowhere/fd", os.O_RDONLY))
+        self.assertEqual(descriptors._taken(), 0)
+        self.assertEqual(descriptorsLeft(8), 8)

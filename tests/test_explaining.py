@@ -177,6 +177,20 @@ Session {A}, from 192.0.2.7, TLSv1.3, 2027-01-15 UTC
         text = self.told(line("login-refused", user="\x1b]0;k\x9b\u202e\u00e9{reason}"))
         self.assertIn("\\x1b]0;k\\x9b\\u202e\u00e9{reason}", text)
 
+    def test_terminalOfAForger(self) -> None:
+        """Nor can who writes into the log of the system."""
+        found = Finder(byUser("karl"), 1)
+        wrong = {**EVENTS["login"].example, "session": "\x1b[2J", "tls": "\x1b[3J", "user": "karl"}
+        stamp: dict[str, Value] = {"time": "2027-01-15T08:00:00Z\x1b[4J", "level": "info"}
+        found.read([asLine("json", "login", wrong, stamp).encode()])
+        text = story(*found.last()[0])
+        for each in ("[2J", "[3J", "[4J"):
+            self.assertIn(f"\\x1b{each}", text)
+        self.assertNotIn("\x1b", text)
+        stamp["time"] = "\x1b[5J"
+        found.read([asLine("json", "login", wrong, stamp).encode()])
+        self.assertNotIn("\x1b", story(*found.last()[0]))
+
 
 class CommandTests(SynchronousTestCase):
     def setUp(self) -> None:
@@ -231,11 +245,20 @@ class CommandTests(SynchronousTestCase):
 
     def test_oddNames(self) -> None:
         """As the log quotes them."""
-        for name in ('a "b" c', "k\u00e4rl", "x session=" + B, "\\"):
+        for name in ('a "b" c', "k\u00e4rl", "x session=" + B, "\\", "007", "1.50", "-0"):
             for form in FORMATS:
                 self.write(line("login-refused", A, 0, form, user=name))
                 self.assertEqual(self.sessions("--user", name), ["a"])
                 self.assertEqual(self.sessions(B), [])
+
+    def test_numbers(self) -> None:
+        """An id, and a name of any length, may be digits alone."""
+        session, name = "000000000123", "9" * 6000
+        for form in FORMATS:
+            self.write(line("login-refused", session, 0, form, user=name))
+            for words in ((session,), ("--user", name)):
+                status, out, _ = self.run_(*words)
+                self.assertEqual((status, out.split(",")[0]), (0, f"Session {session}"))
 
     def test_withoutSession(self) -> None:
         """Who was not even served; and what of a flood was not told."""
@@ -331,6 +354,12 @@ class CommandTests(SynchronousTestCase):
         """A line without an end is read in pieces."""
         self.log.write_bytes(b"x" * 200_000 + b"\n" + line("login", A).encode() + b"\n")
         self.assertEqual(self.sessions(A), ["a"])
+
+    def test_forgedByLength(self) -> None:
+        """What stands where a piece of a long line begins is no line."""
+        for octets in (64 * 1024 - 1, 64 * 1024, 128 * 1024):
+            self.log.write_bytes(b"x" * octets + line("login", A).encode() + b"\n")
+            self.assertEqual(self.run_(A)[0], 1)
 
     def test_interrupted(self) -> None:
         self.write(line("login", A))

@@ -28,6 +28,7 @@ RULES: dict[str, set[str]] = {
     "pools": set(),
     "admission": {"limits"},
     "refused": set(),
+    "printable": set(),
     "startfiles": set(),
     "servicekey": set(),
     "accepting": {"operations.audit"},
@@ -37,7 +38,7 @@ RULES: dict[str, set[str]] = {
     # It sees what the service is made of, and never the service.
     "checking": COMMON
     | {"checking", "auth", "maildrops", "operations", "parts", "options", "listeners"}
-    | {"certificates", "monitoring.access"},
+    | {"certificates", "monitoring.access", "printable"},
     # It makes nothing of the options: the service does, in each process.
     "workers": COMMON
     | {"workers", "auth", "operations", "options", "listeners", "tls"}
@@ -62,6 +63,7 @@ RULES: dict[str, set[str]] = {
     "operations.floods": {"hits"},
     # What is shown knows nothing of the service, but for what takes the numbers in it.
     "monitoring": {"monitoring", "errors", "limits", "operations", "hits"},
+    "monitoring.access": {"monitoring", "errors", "startfiles"},
     "monitoring.monitor": {"monitoring", "limits", "operations", "auth.shared"},
     "monitoring.page": {"monitoring", "certificates"},
     "monitoring.pages": {"monitoring", "listeners", "operations"},
@@ -81,7 +83,7 @@ RULES: dict[str, set[str]] = {
         "factory",
         "hits",
     },
-    "explaining": {"explaining", "errors", "operations.events", "operations.schema"},
+    "explaining": {"explaining", "errors", "operations.events", "operations.schema", "printable"},
 }
 
 

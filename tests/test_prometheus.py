@@ -72,5 +72,17 @@ class ExpositionTests(TestCase):
         )
         self.assertGreater(len(names & ours), 30)
 
+    def test_oddAccept(self) -> None:
+        """What the library cannot compare is no fault of ours, of which /healthz would tell."""
+        openMetrics = b"application/openmetrics-text; version="
+        for accept in (
+            openMetrics + b"abc",
+            openMetrics + b"2.x",
+            b"text/plain;version=1..0",
+            b"\xff",
+        ):
+            self.web.get(b"/metrics", b"Accept: " + accept)
+            self.assertEqual((self.web.status, self.web.faults), (200, []), accept)
+
     def test_process(self) -> None:
         self.assertGreater(self.samples()["process_resident_memory_bytes", frozenset()], 1e6)

@@ -43,11 +43,27 @@ class StartFilesTests(SynchronousTestCase):
         readFile(str(self.path))
         self.assertEqual(kept, {})
 
+    def test_fifo(self) -> None:
+        """Nobody is waited for who may never write."""
+        fifo = self.mktemp()
+        os.mkfifo(fifo)
+        self.assertEqual(
+            self.assertRaises(OSError, readFile, fifo).strerror, "it is no regular file"
+        )
+
     def test_large(self) -> None:
         octets = os.urandom(3_000_000)
         descriptor = memoryFile(octets)
         self.assertEqual((readMemory(descriptor), readMemory(descriptor)), (octets, octets))
         os.close(descriptor)
+
+    def test_unchangeable(self) -> None:
+        """Whoever inherits it cannot change what others read."""
+        descriptor = memoryFile(b"secret")
+        self.addCleanup(os.close, descriptor)
+        self.assertRaises(PermissionError, os.pwrite, descriptor, b"other", 0)
+        self.assertRaises(PermissionError, os.ftruncate, descriptor, 0)
+        self.assertEqual(readMemory(descriptor), b"secret")
 
     def test_directory(self) -> None:
         """Relative paths begin where twistd was started, and only for a while."""

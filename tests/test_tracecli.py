@@ -64,6 +64,11 @@ class TraceCommandTests(SynchronousTestCase):
         question = {"do": "trace", "user": "karl", "network": None, "session": None}
         self.assertEqual(self.asked, [{**question, "seconds": 90, "toLog": False}])
 
+    def test_terminal(self) -> None:
+        """Whoever broke into the service does not speak to root's terminal."""
+        self.serve(BEGAN, {"lines": [["t", "ab", "S", "+OK \x1b[2J"]], "lost": 0}, ENDED)
+        self.assertEqual(self.trace("--user", "karl")[1], "t ab S: +OK \\x1b[2J\n")
+
     def test_toLog(self) -> None:
         self.serve(BEGAN, ENDED)
         words = ("--control", self.path, "--network", "192.0.2.0/24", "--to-log")

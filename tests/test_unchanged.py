@@ -12,10 +12,11 @@ from twisted.trial.unittest import SkipTest
 
 from pop3svc.errors import MaildropInUse, MaildropUnavailable
 from pop3svc.interfaces import IMaildrop
-from pop3svc.maildrops import cached, files
+from pop3svc.maildrops import cached, files, unchanged
 from pop3svc.maildrops.cached import DEVICES
 from pop3svc.maildrops.files import Directory
 from pop3svc.maildrops.journal import Entry, render
+from pop3svc.maildrops.listing import Listing
 from pop3svc.maildrops.maildir import MaildirSource
 from pop3svc.maildrops.opened import MessageFile
 from pop3svc.maildrops.sidefiles import IMPORTED, JOURNAL
@@ -43,6 +44,12 @@ class UnchangedCase(MaildirTestCase):
             if root.local and DEVICES.knows(os.stat(self.root).st_dev):
                 self.fail("an unchanged maildrop is opened in a thread")
         raise SkipTest("the file system of the tests is none that never waits for others")
+
+    def listing(self) -> Listing:
+        """What the source remembers."""
+        listing = self.source._remembered.get(os.fsencode(self.maildir))
+        assert listing is not None
+        return listing
 
     async def deliverTwo(self) -> None:
         self.paths = [deliver(self.maildir, b"small\n"), deliver(self.maildir, LARGE)]
@@ -118,6 +125,74 @@ class NothingWaitsTests(UnchangedCase):
         await maildrop.close()
 
 
+class BareTests(UnchangedCase):
+    """What was not there is not looked for until something is added."""
+
+    async def lookedFor(self) -> list[bytes]:
+        """The small files that one more login looks for; it waits for nothing."""
+        names: list[bytes] = []
+
+        def opening(descriptor: int, path: bytes, *rest: Any, **more: Any) -> int:
+            names.append(path)
+            return cached.openCachedBelow(descriptor, path, *rest, **more)
+
+        patched = self.patch(files, "openCachedBelow", opening)
+        maildrop = self.successResultOf(self.source.openMaildrop(b"karl"))
+        await maildrop.close()
+        patched.restore()
+        return [each for each in names if each in (JOURNAL, IMPORTED)]
+
+    async def test_onlyOnce(self) -> None:
+        await self.deliverTwo()
+        self.listing().bare = None
+        self.assertEqual(await self.lookedFor(), [JOURNAL, IMPORTED])
+        self.assertEqual(await self.lookedFor(), [])
+
+    async def test_added(self) -> None:
+        """Anything may be what was looked for."""
+        await self.deliverTwo()
+        self.assertEqual(await self.lookedFor(), [])
+        (self.maildir / "subscriptions").write_bytes(b"x")
+        await self.waitForTick()
+        self.assertEqual(await self.lookedFor(), [JOURNAL, IMPORTED])
+        self.assertEqual(await self.lookedFor(), [])
+
+    async def test_tick(self) -> None:
+        """What is added within the tick of the last change leaves the same times."""
+        await self.deliverTwo()
+        self.listing().bare = None
+        patched = self.patch(unchanged, "isSettled", lambda stamp, now: False)
+        for _ in range(2):
+            self.assertEqual(await self.lookedFor(), [JOURNAL, IMPORTED])
+        patched.restore()
+        self.assertEqual(await self.lookedFor(), [JOURNAL, IMPORTED])
+        self.assertEqual(await self.lookedFor(), [])
+
+    async def test_keptJournal(self) -> None:
+        """One that is there is written over, and no directory shows that."""
+        await self.deliverTwo()
+        journal = self.maildir / os.fsdecode(JOURNAL)
+        journal.write_bytes(b"")
+        await self.waitForTick()
+        for _ in range(2):
+            self.assertEqual(await self.lookedFor(), [JOURNAL, IMPORTED])
+        with Directory(os.open(self.maildir / "new", os.O_RDONLY)) as new:
+            name = os.fsencode(self.paths[0].name)
+            journal.write_bytes(render([Entry(0, name, new.fileStamp(name))]))
+        maildrop = await self.source.openMaildrop(b"karl")
+        self.assertEqual(len(maildrop.messages), 1)
+        await maildrop.close()
+
+    async def test_outside(self) -> None:
+        """Where they lie elsewhere, the Maildir tells nothing of them."""
+        deliver(self.maildir, b"x\n")
+        (self.root / "ledgers").mkdir()
+        source = self.source = MaildirSource(f"{self.root}/{{user}}?ledger={self.root}/ledgers")
+        self.addCleanup(source._pool._stop)
+        await self.know(source)
+        self.assertIsNone(self.listing().bare)
+
+
 class ThreadTests(UnchangedCase):
     """Whatever is not as it was, or not in memory, is a thread's."""
 
@@ -147,6 +222,7 @@ class ThreadTests(UnchangedCase):
 
         self.patch(files, "openCached", patched(cached.openCached))
         self.patch(files, "openCachedBelow", patched(cached.openCachedBelow))
+        self.listing().bare = None
         maildrop = self.successResultOf(self.source.openMaildrop(b"karl"))
         await maildrop.close()
         calls = len(opened)
@@ -154,6 +230,7 @@ class ThreadTests(UnchangedCase):
         self.assertEqual(calls, 6)
         for failing in range(calls):
             opened.clear()
+            self.listing().bare = None
             maildrop = await self.enterLater()
             self.assertEqual(len(opened), failing + 1)
             self.assertEqual(self.descriptors(), before + 1)

@@ -140,6 +140,37 @@ class CrewTests(SynchronousTestCase):
             ["no worker can be started: cannot read /etc/key.pem: Permission denied"],
         )
 
+    def test_cannotBeStartedIsSaidOnce(self) -> None:
+        """Until everything has ended, nobody else is tried."""
+        self.end(self.started[0], "exit", 1)
+        self.end(self.started[1], "exit", 1)
+        self.reactor.advance(60)
+        self.assertEqual((len(self.sentences), len(self.started)), (1, 2))
+
+    def test_killedAtItsStart(self) -> None:
+        """By a signal for all of a group, or for want of memory: that says nothing of the next."""
+        self.end(self.started[0], "signal", 1)
+        self.reactor.advance(0)
+        self.assertEqual((self.sentences, len(self.started)), ([], 3))
+        for _ in range(4):
+            self.assertEqual(self.sentences, [])
+            self.end(self.started[-1], "signal", 11)
+            self.reactor.advance(60)
+        self.assertEqual(
+            self.sentences,
+            [
+                "no worker can be started: it died at once (signal 11); the log may have more",
+            ],
+        )
+
+    def test_reloadWhileOneStarts(self) -> None:
+        """It has been told what was true before."""
+        self.ready(self.started[0])
+        self.crew.reload(Limits(connections=7))
+        limits = asdict(Limits(connections=7))
+        for each in self.started:
+            self.assertEqual(each.link.asked, [(Reload, {"limits": limits})])
+
     def test_cannotBeStartedAnyMore(self) -> None:
         """When all have served once, it is tried some times, as long as nobody serves."""
         self.ready(*self.started)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from typing import Any, cast
 
 from twisted.trial.unittest import SynchronousTestCase
@@ -63,6 +64,8 @@ class FitnessTests(SynchronousTestCase):
         )
         self.assertEqual(asked[:2], [8, 12])
         self.assertEqual(asked[4], os.path.realpath(parent.__file__))
+        # The link of a virtual environment, as well as where it leads to.
+        self.assertEqual(asked[5], sys.executable)
 
 
 class OptionTests(SynchronousTestCase):

@@ -171,6 +171,10 @@ class BoundTests(PlacesTestCase):
         part.lost()
         self.assertEqual(self.views[1].total, 1)
 
+    def test_cannotBeMadeShorter(self) -> None:
+        """By one of them: all others would die at their next look."""
+        self.assertRaises(PermissionError, os.ftruncate, self.rooms.places.descriptor, 0)
+
 
 class StrangersTests(PlacesTestCase):
     """Who makes room when the total is reached."""

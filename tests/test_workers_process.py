@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 from typing import Any
@@ -39,7 +40,10 @@ class FakeReactor(Clock):
     """
     @ivar spawned: how the process was started.
     @ivar orders: what it was told.
+    @ivar error: why there is none.
     """
+
+    error: OSError | None = None
 
     def __init__(self) -> None:
         super().__init__()
@@ -48,6 +52,8 @@ class FakeReactor(Clock):
     def spawnProcess(
         self, protocol: Any, program: str, words: Any, environ: Any, childFDs: Any
     ) -> Any:
+        if self.error is not None:
+            raise self.error
         self.spawned = (words, environ, childFDs)
         self.orders = Orders.read(childFDs[ORDERS])
         self.isSocket = socket.socket(fileno=os.dup(childFDs[LINK]))
@@ -79,11 +85,11 @@ class WorkerTests(SynchronousTestCase):
             lambda worker, *reason: self.happened.append(reason),
             lambda worker: self.happened.append("hung"),
         )
-        orders = Orders(
+        self.orders = Orders(
             1, 2, None, os.open(".", os.O_PATH), {}, {}, self.limits, [], b"salt", key=b"key"
         )
-        self.addCleanup(os.close, orders.directory)
-        self.worker.start(orders, {"PATH": "/bin"})
+        self.addCleanup(os.close, self.orders.directory)
+        self.worker.start(self.orders, {"PATH": "/bin"})
         self.addCleanup(self.reactor.isSocket.close)
 
     def exit(self, reason: Exception) -> None:
@@ -134,6 +140,45 @@ class WorkerTests(SynchronousTestCase):
         self.assertEqual(self.reactor.process.signals, ["KILL"])
         self.assertEqual(self.happened, ["ready", "hung"])
         self.assertTrue(self.worker.hung)
+
+    def test_noProcess(self) -> None:
+        """Where none can be had, nothing is left of it: no descriptor, no link, no timer."""
+        reactor = FakeReactor()
+        reactor.error = OSError(errno.EAGAIN, "Resource temporarily unavailable")
+        self.worker = Worker(
+            *(2, [], reactor, lambda: self.limits),
+            self.happened.append,
+            lambda worker, *reason: self.happened.append(reason),
+            self.happened.append,
+        )
+        before = os.listdir("/proc/self/fd")
+        with self.assertRaises(OSError):
+            self.worker.start(self.orders, {})
+        self.assertEqual(os.listdir("/proc/self/fd"), before)
+        transport: Any = reactor.link.transport
+        self.assertTrue(transport.disconnecting)
+        self.assertEqual((reactor.getDelayedCalls(), self.happened), ([], []))
+
+    def test_parentHung(self) -> None:
+        """While nobody could hear an answer, its want says nothing."""
+        self.worker.ready()
+        self.reactor.advance(5)
+        self.reactor.advance(3600)
+        self.reactor.pump([5] * 3)
+        self.assertEqual(self.happened, ["ready"])
+        self.reactor.advance(5)
+        self.assertEqual(self.happened, ["ready", "hung"])
+
+    def test_seldomAsked(self) -> None:
+        """Whoever has answered all that was asked does not hang."""
+        self.limits = Limits(heartbeatSeconds=60, hungSeconds=30)
+        self.worker.ready()
+        for _ in range(3):
+            self.reactor.pump([60])
+            self.answer()
+        self.assertEqual(self.happened, ["ready"])
+        self.reactor.pump([60, 60])
+        self.assertEqual(self.happened, ["ready", "hung"])
 
     def test_neverReady(self) -> None:
         """A start may take longer, and not for ever."""
@@ -191,7 +236,8 @@ class WorkerTests(SynchronousTestCase):
 class EnvironmentTests(SynchronousTestCase):
     def test_environment(self) -> None:
         """A worker finds the same modules, and speaks to nobody for the service."""
-        before = {"NOTIFY_SOCKET": "/run/x", "LISTEN_FDS": "2", "LANG": "C", "PYTHONPATH": "/old"}
+        before = {"NOTIFY_SOCKET": "/run/x", "LANG": "C", "PYTHONPATH": "/old"}
+        before |= {"LISTEN_FDS": "2", "LISTEN_PID": "70", "LISTEN_FDNAMES": "pop3:pop3s"}
         self.assertEqual(
             environment(["/a", "b"], before),
             {"LANG": "C", "PYTHONPATH": f"/a:{os.path.abspath('b')}"},

@@ -85,7 +85,9 @@ class Throttle:
         if self._banned(now, here):
             ticket.refused = ticket.why = "banned"
             ticket.delay = _BANNED_SECONDS
-        elif self._pace(now, here, ticket) and here.crowd >= self.limits.attemptsWaiting:
+        elif not self._pace(now, here, ticket):
+            here.waiting[ticket] = None
+        elif here.crowd >= self.limits.attemptsWaiting:
             ticket.refused = ticket.why = "crowded"
             ticket.delay = float(self.limits.penaltySecondsMost)
         else:
@@ -228,9 +230,7 @@ class Throttle:
         return self._penalty(debt + len(here.checking) + more)
 
     def _foreseen(self, now: float, here: Network, ticket: Ticket) -> float:
-        """If all before it are wrong."""
-        if not self._pace(now, here, ticket):
-            return 0.0
+        """Where attempts are paced: if all before it are wrong."""
         ahead = len(here.waiting)
         paces = [self._pace(now, here, ticket, more) for more in range(ahead + 1)]
         return self._left(now, here, paces[0]) + sum(paces[1:])

@@ -6,12 +6,13 @@ from __future__ import annotations
 
 import os
 import stat
-from pathlib import Path
 
 from ..errors import SettingError
 from ..options import Options
 from ..parts import SECRET_OCTETS
+from ..startfiles import readRegular
 from .findings import Section
+from .ports import SOCKET_PATH_OCTETS
 
 
 def checkFirstFiles(section: Section, options: Options) -> None:
@@ -44,7 +45,12 @@ def checkLaterFiles(section: Section, options: Options, changed: bool) -> None:
         _checkWritable(section, "--throttle-state", options["throttle-state"], replaced=True)
     if options["control"]:
         path = options["control"]
-        if not os.path.lexists(path) or not stat.S_ISSOCK(os.lstat(path).st_mode):
+        if len(os.fsencode(path)) > SOCKET_PATH_OCTETS:
+            section.error(
+                f"--control: the path of a socket has {SOCKET_PATH_OCTETS} octets at the most;"
+                " name another one"
+            )
+        elif not os.path.lexists(path) or not stat.S_ISSOCK(os.lstat(path).st_mode):
             _checkWritable(section, "--control", path, replaced=True, kind=stat.S_IFSOCK)
         else:
             section.tell(f"--control {path} is there: of a service that runs, or left by one")
@@ -85,7 +91,7 @@ def _checkSecret(section: Section, path: str) -> None:
         _checkWritable(section, "--secret", path)
         return
     try:
-        octets = len(Path(path).read_bytes())
+        octets = len(readRegular(path))
     except OSError as error:
         raise SettingError(
             f"--secret: cannot read {path}: {error.strerror}; give it to the service's user"

@@ -12,6 +12,7 @@ from textwrap import wrap
 from typing import Literal
 
 from ..errors import SettingError
+from ..printable import printable
 
 Kind = Literal["fact", "error", "warning"]
 _WIDTH = 79
@@ -113,7 +114,8 @@ def _lines(findings: list[Finding]) -> Iterator[str]:
         indent = "  " * (each.depth + 1)
         mark = "" if each.kind == "fact" else f"{each.kind}: "
         yield from wrap(
-            mark + each.text,
+            # Such as the name of a process, which whoever started it has chosen.
+            printable(mark + each.text),
             _WIDTH,
             initial_indent=indent,
             subsequent_indent=indent + "  ",

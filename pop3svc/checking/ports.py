@@ -19,6 +19,8 @@ from .findings import Section
 
 _PROXIED = "haproxy:"
 _LISTENING = "0A"
+# What fits into struct sockaddr_un of Linux.
+SOCKET_PATH_OCTETS = 107
 
 
 @dataclass(frozen=True)
@@ -94,6 +96,8 @@ def _checkTCP(section: Section, port: Port) -> None:
         with socket.socket(port.family, socket.SOCK_STREAM) as trial:
             trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             trial.bind((port.interface.partition("%")[0], port.number))
+    except OverflowError:
+        section.error(f"there is no port {port.number}; name one from 1 to 65535", 1)
     except OSError as error:
         _tellWhy(section, port, error)
     else:
@@ -136,6 +140,11 @@ def _tellWhy(section: Section, port: Port, error: OSError) -> None:
 
 def _checkPath(section: Section, path: str) -> None:
     folder = os.path.dirname(os.path.abspath(path))
+    if not 0 < len(os.fsencode(path)) <= SOCKET_PATH_OCTETS:
+        section.error(
+            f"the path of a socket has 1 to {SOCKET_PATH_OCTETS} octets; name another one", 1
+        )
+        return
     if not os.path.isdir(folder):
         section.error(f"the directory {folder} is not there; make it", 1)
         return

@@ -18,7 +18,7 @@ from ..errors import SettingError
 
 # logrotate's numbers and dates, and those of twistd's own log.
 _ROTATED = re.compile(r"[.-][0-9][0-9_-]*(?:\.gz)?\Z")
-# No line of ours is longer; whoever has written one did not do it through us.
+# No line of ours is longer; what is in it would look like a line where it is cut.
 _LINE_OCTETS = 64 * 1024
 _MEBI = 1024 * 1024
 # How often it is told how far this has gone.
@@ -74,9 +74,11 @@ def _unpacked(path: Path, raw: IO[bytes]) -> AbstractContextManager[IO[bytes]]:
 
 
 def _lines(file: IO[bytes], tell: Callable[[], None]) -> Iterator[bytes]:
-    count = 0
+    count, isWhole = 0, True
     while line := file.readline(_LINE_OCTETS):
         count += 1
         if count % _TOLD_LINES == 0:
             tell()
-        yield line
+        begins, isWhole = isWhole, line.endswith(b"\n")
+        if begins and len(line) < _LINE_OCTETS:
+            yield line

@@ -26,7 +26,8 @@ _LINE = re.compile(
     re.VERBOSE,
 )
 _PAIR = re.compile(r'([A-Za-z]+)=("(?:[^"\\]|\\.)*"|[^\s"]+)(?: |$)')
-_NUMBER = re.compile(r"-?\d+(?:\.\d+)?\Z")
+# As they are written: a user may be called 007.
+_NUMBER = re.compile(r"(?:0|-?[1-9][0-9]{0,17})(\.[0-9]{1,9})?\Z")
 
 
 @dataclass(frozen=True)
@@ -93,4 +94,6 @@ def _value(word: str) -> Value:
             return str(json.loads(word))
         except ValueError:
             return word
-    return word if not _NUMBER.match(word) else float(word) if "." in word else int(word)
+    found = _NUMBER.match(word)
+    number: Value = word if found is None else float(word) if found[1] else int(word)
+    return number if str(number) == word else word

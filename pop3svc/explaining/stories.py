@@ -10,6 +10,7 @@ from textwrap import wrap
 
 from ..operations.events import EVENTS
 from ..operations.schema import Event
+from ..printable import printable
 from .finding import Found
 from .records import Record
 
@@ -28,9 +29,9 @@ def story(session: str, found: Found) -> str:
     peer = next(filter(None, (each.text("peer") for each in records)), "")
     tls = [each.text("tls") for each in records if each.text("tls") not in ("", "none")]
     day, zone = _day(records[0].time)
-    title = [f"Session {session}", f"from {printable(peer)}" if peer else ""]
+    title = [f"Session {session}", f"from {peer}" if peer else ""]
     title += [tls[-1] if tls else "without TLS", f"{day} {zone}".strip()]
-    lines = [*wrap(", ".join(filter(None, title)), _COLUMNS), ""]
+    lines = [*wrap(printable(", ".join(filter(None, title))), _COLUMNS), ""]
     advised: set[str] = set()
     for number, record in enumerate(records):
         if found.omitted and number == len(found.first):
@@ -53,7 +54,7 @@ def told(record: Record, advised: set[str]) -> Iterator[str]:
     @return: lines for one record, the time in front of the first.
     """
     _, clock = _clock(record.time)
-    front = f"{clock}  " if clock else ""
+    front = f"{printable(clock)}  " if clock else ""
     yield from _indented(sentence(record), front)
     for advice in _advice(record):
         if advice not in advised:
@@ -80,11 +81,6 @@ def sentence(record: Record) -> str:
         text = re.sub(rf"(?<![\d.])1 {many}\b", f"1 {one}", text)
     # A text of the system may bring its own full stop.
     return printable(re.sub(r"\.\.(?= |$)", ".", text))
-
-
-def printable(text: str) -> str:
-    """What a client chose must not speak to the administrator's terminal."""
-    return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in text)
 
 
 def _optional(event: Event, record: Record) -> Iterable[str]:

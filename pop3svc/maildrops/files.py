@@ -117,6 +117,11 @@ class Directory:
         """What changes when an entry is added, renamed or removed."""
         return _directoryStamp(os.fstat(self.descriptor))
 
+    def stampCached(self) -> Stamp:
+        """As L{stamp}: of what is open on this machine it is in memory."""
+        self._mustBeLocal()
+        return self.stamp()
+
     def stampOf(self, name: bytes) -> Stamp:
         """As L{stamp}, of a directory in this one; no link."""
         return _directoryStamp(os.stat(name, dir_fd=self.descriptor, follow_symlinks=False))

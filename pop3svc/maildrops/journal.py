@@ -114,15 +114,19 @@ class Journal:
                 files.overwrite(JOURNAL, _NOTHING, durable)
 
 
-def isVoidCached(files: SideFiles) -> bool:
+def startCached(files: SideFiles) -> bytes | None:
     """
-    Whether nothing is to be removed, without waiting; with the lock held.
+    What L{isVoid} takes, without waiting; with the lock held.
 
     @param files: of one maildrop.
-    @return: C{False} also where L{Journal.pending} has to say.
-    @raise OSError: for whatever reason; again it has the last word.
+    @return: L{None} if there is no journal at all.
+    @raise OSError: for whatever reason; L{Journal.pending} has the last word.
     """
-    start = files.startCached(JOURNAL, len(_NOTHING))
+    return files.startCached(JOURNAL, len(_NOTHING))
+
+
+def isVoid(start: bytes | None) -> bool:
+    """Whether nothing is to be removed; if not, L{Journal.pending} has to say."""
     return not start or start == _NOTHING
 
 

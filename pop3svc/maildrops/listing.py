@@ -34,6 +34,8 @@ class Listing:
         about to, since it was made.
     @ivar before: how many messages the listing before had.
     @ivar lost: how many of those are gone that we have not removed.
+    @ivar bare: the stamp that the maildrop's directory had when neither a journal nor
+        imported unique-ids lay in it, if that is known.
     @ivar ledger: the stamp of the ledger that holds the same, if there is one.
     @ivar seen: the stamp of the last ledger that this is known to be no older than.
     @ivar checksum: of the ledger, but for its header.
@@ -51,6 +53,7 @@ class Listing:
     removed: int = 0
     before: int = 0
     lost: int = 0
+    bare: Stamp | None = None
     ledger: Stamp | None = None
     seen: Stamp | None = None
     checksum: int = 0

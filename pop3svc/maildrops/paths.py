@@ -115,7 +115,15 @@ class PathTemplate(Place):
             raise SettingError(f"{text!r} must not have . or .. behind a placeholder")
         root = "/" if text.startswith("/") else os.getcwd()
         self.prefix = os.fsencode(os.path.join(root, *parts[:first]))
-        self._components = [_PLACEHOLDER.split(part) for part in parts[first:]]
+        # re.split gives literal text and placeholders in turn.
+        self._components: list[list[bytes | str]] = [
+            [
+                piece if i % 2 else os.fsencode(piece)
+                for i, piece in enumerate(_PLACEHOLDER.split(part))
+                if piece
+            ]
+            for part in parts[first:]
+        ]
         self._checkPrefix()
 
     def components(self, avatarId: bytes) -> list[bytes]:
@@ -132,11 +140,12 @@ class PathTemplate(Place):
         values = {"user": avatarId, "local": local, "domain": domain}
         filled = []
         for pieces in self._components:
-            # re.split gives literal text and placeholders in turn. No part is
-            # empty or begins with a dot, so the whole is neither "." nor "..".
+            # No part is empty or begins with a dot, so the whole is neither "." nor "..".
             component = b"".join(
-                _harmlessPart(values[piece], piece, avatarId) if i % 2 else os.fsencode(piece)
-                for i, piece in enumerate(pieces)
+                [
+                    _harmlessPart(values[each], each, avatarId) if isinstance(each, str) else each
+                    for each in pieces
+                ]
             )
             if len(component) > _COMPONENT_OCTETS:
                 raise _noPath(avatarId, "it is too long for the name of a directory")

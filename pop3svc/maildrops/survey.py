@@ -92,8 +92,8 @@ def survey(directories: tuple[Directory, ...], most: int, known: Stamps = UNKNOW
         latest = Survey(names, UNKNOWN)
         if directoryStamps(directories) == stamps:
             trusted = tuple(
-                stamp if names is None or isSettled else None
-                for stamp, names, isSettled in zip(stamps, latest.names, settled, strict=True)
+                stamp if names is None or still else None
+                for stamp, names, still in zip(stamps, latest.names, settled, strict=True)
             )
             if None not in trusted or (surveys and surveys[-1].agrees(latest)):
                 latest.stamps = trusted
@@ -134,11 +134,19 @@ def _areSettled(stamps: Iterable[Stamp]) -> list[bool]:
     change within the same tick of the file system's clock does not.
     """
     now = time.time_ns()
-    return [
-        # Times in whole seconds come from a file system that knows no parts.
-        all(changed + (_TICK if changed % _SECOND else 2 * _SECOND) < now for changed in stamp[2:])
-        for stamp in stamps
-    ]
+    return [isSettled(stamp, now) for stamp in stamps]
+
+
+def isSettled(stamp: Stamp, now: int) -> bool:
+    """
+    Whether any change of a directory after that moment shows in its times.
+
+    @param now: when its times were looked at, or just before, in nanoseconds.
+    """
+    # Times in whole seconds come from a file system that knows no parts.
+    return all(
+        changed + (_TICK if changed % _SECOND else 2 * _SECOND) < now for changed in stamp[2:]
+    )
 
 
 def _base(name: str) -> str:

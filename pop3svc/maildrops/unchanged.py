@@ -8,14 +8,16 @@ nothing has happened, and the thread that does the whole work finds out what it 
 
 from __future__ import annotations
 
+import time
+
 from ..errors import MaildropError
-from .files import Directory
-from .journal import isVoidCached
+from .files import Directory, Stamp
+from .journal import isVoid, startCached
 from .listing import Listing
 from .locks import lock, unlock
 from .paths import Place
 from .sidefiles import IMPORTED, SidePlaces
-from .survey import DIRECTORIES
+from .survey import DIRECTORIES, isSettled
 
 
 def openUnchanged(
@@ -53,9 +55,16 @@ def openUnchanged(
 
 def _isUnchanged(directory: Directory, path: bytes, sidePlaces: SidePlaces, old: Listing) -> bool:
     """@raise OSError: it cannot be told."""
-    with sidePlaces.ofCached(directory, path) as beside:
-        if not isVoidCached(beside):
-            return False
-        imported = beside.stampCached(IMPORTED)
+    imported: Stamp | None = None
+    now, own = time.time_ns(), directory.stampCached()
+    # As long as nothing is added to a directory, what was not there is not.
+    if own != old.bare:
+        with sidePlaces.ofCached(directory, path) as beside:
+            start = startCached(beside)
+            if not isVoid(start):
+                return False
+            imported = beside.stampCached(IMPORTED)
+        bare = start is None and imported is None and sidePlaces.outside is None
+        old.bare = own if bare and isSettled(own, now) else None
     stamps = tuple(directory.stampOfCached(name) for name in DIRECTORIES)
     return old.isOf(stamps, imported)

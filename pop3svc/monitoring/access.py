@@ -13,13 +13,13 @@ import re
 from base64 import b64decode
 from binascii import Error
 from ipaddress import ip_address
-from pathlib import Path
 
 from ..errors import SettingError
+from ..startfiles import readRegular
 
 # Endpoints that listen on all interfaces where none is named, and what we name then.
 _LOOPBACK = {"tcp": "127.0.0.1", "tcp6": r"\:\:1", "ssl": "127.0.0.1"}
-_INTERFACE = re.compile(r"(?<!\\):interface=((?:\\.|[^:\\])*)")
+_PIECE = re.compile(r"(?:\\.|[^:\\])+")
 # 16 letters of a random password: nobody guesses that, at whatever speed.
 _TOKEN_OCTETS = 16
 
@@ -30,7 +30,7 @@ def onLoopback(endpoint: str) -> str:
     @return: the same, on loopback if it names no interface.
     """
     default = _LOOPBACK.get(endpoint.partition(":")[0])
-    if default is None or _INTERFACE.search(endpoint):
+    if default is None or _interfaces(endpoint):
         return endpoint
     return f"{endpoint}:interface={default}"
 
@@ -40,19 +40,26 @@ def isPrivate(endpoint: str) -> bool:
     kind = endpoint.partition(":")[0]
     if kind == "unix":
         return True
-    found = _INTERFACE.search(endpoint)
-    if kind not in _LOOPBACK or found is None:
+    interfaces = _interfaces(endpoint)
+    # Of two Twisted takes the last.
+    if kind not in _LOOPBACK or len(interfaces) != 1:
         return False
     try:
-        return ip_address(re.sub(r"\\(.)", r"\1", found[1])).is_loopback
+        return ip_address(interfaces[0]).is_loopback
     except ValueError:
         return False
+
+
+def _interfaces(endpoint: str) -> list[str]:
+    """Those that it names; a backslash takes its meaning from any letter, also of a name."""
+    pieces = [re.sub(r"\\(.)", r"\1", each) for each in _PIECE.findall(endpoint)]
+    return [each.partition("=")[2] for each in pieces if each.startswith("interface=")]
 
 
 def readToken(path: str) -> bytes:
     """@raise SettingError: the file cannot be read, or what is in it is no good token."""
     try:
-        token = Path(path).read_bytes().strip()
+        token = readRegular(path).strip()
     except OSError as error:
         raise SettingError(f"cannot read {path}: {error.strerror}") from error
     if len(token) < _TOKEN_OCTETS or not re.fullmatch(rb"[!-9;-~]+", token):

@@ -155,7 +155,9 @@ class Monitor(Service):
     # The pages.
 
     def _metrics(self, request: Request) -> Deferred[Answer]:
-        return self._news().addCallback(self._cbMetrics, request.getHeader("Accept") or "")
+        # As octets: of a text Twisted wants that it is UTF-8.
+        accept = request.getHeader(b"Accept") or b""
+        return self._news().addCallback(self._cbMetrics, accept.decode("latin-1"))
 
     def _cbMetrics(self, result: None, accept: str) -> Answer:
         self._exposition.numbers = self._totals.numbers

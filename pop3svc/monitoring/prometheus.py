@@ -46,8 +46,14 @@ class Exposition(Collector):
         @param accept: the header of that name; empty for none.
         @return: the type of the content, and the content.
         """
-        encode, contentType = choose_encoder(accept)
-        return contentType, encode(self._registry)
+        try:
+            encode, contentType = choose_encoder(accept if accept.isascii() else "")
+            return contentType, encode(self._registry)
+        except (TypeError, ValueError):
+            # The library compares versions without a look at them; whoever asks for one
+            # such as 1.x must not make a fault of ours, of which /healthz would tell.
+            encode, contentType = choose_encoder("")
+            return contentType, encode(self._registry)
 
     def collect(self) -> Iterator[Metric]:
         """@see: L{Collector}"""

@@ -233,7 +233,8 @@ def cpuSeconds() -> float:
 
 def residentOctets() -> int:
     """How much memory this process holds."""
-    with open("/proc/self/statm", encoding="ascii") as file:
+    # In octets: an encoding may have to be imported, and root's privileges are gone by now.
+    with open("/proc/self/statm", "rb") as file:
         return int(file.read().split()[1]) * _PAGE_OCTETS
 
 

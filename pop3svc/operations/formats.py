@@ -33,10 +33,15 @@ def asText(record: dict[str, Value]) -> str:
 # Most words come again and again.
 @lru_cache(_REMEMBERED)
 def _word(word: str) -> str:
-    return word if _PLAIN.match(word) else json.dumps(word)
+    return word if _PLAIN.match(word) else asJSON(word)
 
 
-FORMATS: dict[Format, Callable[[dict[str, Value]], str]] = {"text": asText, "json": json.dumps}
+def asJSON(value: Value | dict[str, Value]) -> str:
+    """DEL is the one control character that the library lets through."""
+    return json.dumps(value).replace("\x7f", "\\u007f")
+
+
+FORMATS: dict[Format, Callable[[dict[str, Value]], str]] = {"text": asText, "json": asJSON}
 
 
 def asLine(
@@ -48,5 +53,5 @@ def asLine(
     if stamp is None:
         return FORMATS[logFormat]({"event": event, **record})
     if logFormat == "json":
-        return json.dumps({**stamp, "event": event, **record})
+        return asJSON({**stamp, "event": event, **record})
     return f"{stamp['time']} level={stamp['level']} {asText({'event': event, **record})}"

@@ -129,7 +129,7 @@ class Asker(LineOnlyReceiver):
         """The service ends, and with it the trace."""
         self._over("stopped")
         self._stopTimers()
-        self.transport.loseConnection()
+        self._hangUp()
 
     # What the transport calls.
 
@@ -203,7 +203,7 @@ class Asker(LineOnlyReceiver):
             return
         self._over("over")
         self._tell({"ended": "over", "lines": self._lines, "lost": self._lost})
-        self.transport.loseConnection()
+        self._hangUp()
 
     def _over(self, reason: str) -> None:
         """Once, if there was a trace."""
@@ -217,7 +217,7 @@ class Asker(LineOnlyReceiver):
         self._over("stopped")
         self._stopTimers()
         self._tell({"refused": sentence})
-        self.transport.loseConnection()
+        self._hangUp()
 
     def _stopTimers(self) -> None:
         if self._polling.running:
@@ -225,6 +225,11 @@ class Asker(LineOnlyReceiver):
         deadline, self._deadline = self._deadline, None
         if deadline is not None and deadline.active():
             deadline.cancel()
+
+    def _hangUp(self) -> None:
+        """Once all is sent. A transport waits for a producer that it has paused."""
+        self.transport.unregisterProducer()
+        self.transport.loseConnection()
 
     def _tell(self, answer: dict[str, Any]) -> None:
         self.transport.write(json.dumps(answer).encode() + b"\n")

@@ -72,6 +72,7 @@ class Crew(Service):
         self._giveUp = giveUp
         self._berths = [_Berth(number) for number in range(1, count + 1)]
         self._hopeless = 0
+        self._givenUp = False
         self._stopping: Deferred[None] | None = None
         self._killing: IDelayedCall | None = None
 
@@ -106,7 +107,8 @@ class Crew(Service):
         @param limits: those of now on.
         @return: a sentence for each thing that some worker says is wrong.
         """
-        told = [each.link.ask(Reload, limits=asdict(limits)) for each in self.serving]
+        # Also those that are only starting: what they were told has just become old.
+        told = [each.link.ask(Reload, limits=asdict(limits)) for each in self._alive()]
         for each in told:
             each.addErrback(_gone)
         return gatherResults(told).addCallback(_faults)
@@ -137,7 +139,7 @@ class Crew(Service):
         self._audit.workerEnded(worker.number, worker.pid, reason, status)
         if since is None:
             said = worker.said or f"it died at once ({reason} {status}); the log may have more"
-            self._failed(berth, said)
+            self._failed(berth, said, reason == "exit")
         elif self._reactor.seconds() - since >= _GOOD_SECONDS:
             berth.failures = 0
             self._man(berth)
@@ -146,12 +148,12 @@ class Crew(Service):
 
     def _man(self, berth: _Berth) -> None:
         berth.coming = None
-        if self._stopping is not None:
+        if self._stopping is not None or self._givenUp:
             return
         try:
             berth.worker = self._start(self, berth.number)
         except OSError as error:
-            self._failed(berth, f"{error.filename or 'a process'}: {error.strerror}")
+            self._failed(berth, f"{error.filename or 'a process'}: {error.strerror}", True)
 
     def _manLater(self, berth: _Berth) -> None:
         # The first time at once, too: others may be waiting.
@@ -159,19 +161,25 @@ class Crew(Service):
         berth.failures += 1
         berth.coming = self._reactor.callLater(seconds, self._man, berth)
 
-    def _failed(self, berth: _Berth, said: str) -> None:
-        """@param said: why the one who was to come will not serve."""
+    def _failed(self, berth: _Berth, said: str, byItself: bool) -> None:
+        """
+        @param said: why the one who was to come will not serve.
+        @param byItself: it has found that out, and was not killed by somebody.
+        """
+        if self._givenUp:
+            return
         self._hopeless += 1
-        if self._isHopeless():
+        if self._isHopeless(byItself):
+            self._givenUp = True
             self._giveUp(f"no worker can be started: {said}")
         else:
             self._manLater(berth)
 
-    def _isHopeless(self) -> bool:
+    def _isHopeless(self, byItself: bool) -> bool:
         """What is wrong with the first of them is wrong with all."""
         if any(each.since is not None for each in self._berths):
             return False
-        return not self.whenServing.called or self._hopeless >= _HOPELESS
+        return (byItself and not self.whenServing.called) or self._hopeless >= _HOPELESS
 
     def _alive(self) -> list[Worker]:
         return [each.worker for each in self._berths if each.worker is not None]

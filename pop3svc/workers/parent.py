@@ -12,6 +12,8 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 
+import twisted
+
 from ..admission import Admission
 from ..auth.turnstile import Turnstile
 from ..errors import SettingError
@@ -156,6 +158,8 @@ def checkFitness(options: Options) -> None:
         )
     # Root has started Python, and the service's user is to start it again.
     programs = [os.path.realpath(each) for each in (sys.executable, os.__file__, __file__)]
+    # As it is called, too: a virtual environment's is a link, and elsewhere than its goal.
+    programs += [sys.executable, os.path.realpath(twisted.__file__)]
     path = outOfReach(twistd["uid"], twistd["gid"], programs)
     if path is not None:
         raise SettingError(

@@ -21,6 +21,7 @@ by no more than L{_ASKED_MOST} for each worker: beyond that newcomers are refuse
 
 from __future__ import annotations
 
+import fcntl
 import mmap
 import os
 from collections.abc import Callable
@@ -101,8 +102,11 @@ def makeMemory(rows: int) -> int:
     @param rows: one for each worker.
     @return: the descriptor of a file that has no name, with nobody in it.
     """
-    descriptor = os.memfd_create("pop3svc-places", os.MFD_CLOEXEC)
+    descriptor = os.memfd_create("pop3svc-places", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
     os.ftruncate(descriptor, rows * _ROW * _WORD)
+    # Were it made shorter, whoever looks next would die, and the parent, too.
+    seals = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL
+    fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, seals)
     return descriptor
 
 

@@ -8,7 +8,7 @@ import os
 import socket
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from typing import Any
 
 from twisted.internet.defer import Deferred, succeed
@@ -33,7 +33,10 @@ _START_SECONDS = 120
 _LAST_SECONDS = 5
 _COMMAND = ("-P", "-m", "pop3svc.workers.worker")
 # What is for the service's own process, and not for those it starts.
-_OURS = ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "LISTEN_FDS", "LISTEN_PID")
+_OURS = (
+    *("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"),
+    *("LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES"),
+)
 
 
 class Worker(ProcessProtocol, Part):
@@ -72,7 +75,8 @@ class Worker(ProcessProtocol, Part):
         self._hung = hung
         self._logs = LogReader()
         self._printed = b""
-        self._heard = reactor.seconds()
+        # When it answered last, and when we are to look at that again.
+        self._heard = self._due = reactor.seconds()
         self._asked = False
         self._beating: IDelayedCall | None = None
         self._last: IDelayedCall | None = None
@@ -80,29 +84,37 @@ class Worker(ProcessProtocol, Part):
         Link([self, *parts], self._linkClosed)
 
     def start(self, orders: Orders, environ: Mapping[str, str]) -> None:
-        """@param environ: of the process."""
-        ours, theirs = socket.socketpair()
+        """
+        @param environ: of the process.
+        @raise OSError: there is no room for one more; nothing is left of it.
+        """
         descriptor, inherited = orders.write()
-        nothing = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
-        words: dict[int, Any] = {
-            **dict.fromkeys((1, 2, LOG), "r"),
-            0: nothing,
-            LINK: theirs.fileno(),
-            ORDERS: descriptor,
-            **inherited,
-        }
-        with ours, theirs:
-            arguments = [sys.executable, *_COMMAND, str(self.number)]
-            self._process = self._reactor.spawnProcess(
-                self, sys.executable, arguments, environ, childFDs=words
-            )
-            self.pid, self._alive = self._process.pid, True
+        with ExitStack() as closing:
+            closing.callback(os.close, descriptor)
+            nothing = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+            closing.callback(os.close, nothing)
+            ours, theirs = map(closing.enter_context, socket.socketpair())
+            # First the link: a process that could be told nothing is worse than none.
             ours.setblocking(False)
             self._reactor.adoptStreamConnection(
                 ours.fileno(), socket.AF_UNIX, Factory.forProtocol(lambda: self.link)
             )
-        os.close(nothing)
-        os.close(descriptor)
+            words: dict[int, Any] = {
+                **dict.fromkeys((1, 2, LOG), "r"),
+                0: nothing,
+                LINK: theirs.fileno(),
+                ORDERS: descriptor,
+                **inherited,
+            }
+            arguments = [sys.executable, *_COMMAND, str(self.number)]
+            try:
+                self._process = self._reactor.spawnProcess(
+                    self, sys.executable, arguments, environ, childFDs=words
+                )
+            except OSError:
+                self.link.close()
+                raise
+        self.pid, self._alive = self._process.pid, True
         self._beat()
 
     def drain(self) -> None:
@@ -167,11 +179,15 @@ class Worker(ProcessProtocol, Part):
     def _beat(self) -> None:
         limits = self._limits()
         patience = limits.hungSeconds if self.serving else max(_START_SECONDS, limits.hungSeconds)
-        if self._reactor.seconds() - self._heard >= patience:
+        now = self._reactor.seconds()
+        # While we could not listen ourselves, nobody can be blamed for not answering.
+        self._heard = min(now, self._heard + max(0, now - self._due))
+        if (self._asked or not self.serving) and now - self._heard >= patience:
             self.hung = True
             self._hung(self)
             self.kill()
             return
+        self._due = now + limits.heartbeatSeconds
         self._beating = self._reactor.callLater(limits.heartbeatSeconds, self._beat)
         if self.serving and not self._asked:
             self._asked = True

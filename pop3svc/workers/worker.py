@@ -4,8 +4,10 @@ A worker's program: C{python -m pop3svc.workers.worker}, started by the parent a
 
 from __future__ import annotations
 
+import os
 import signal
 import socket
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -18,31 +20,37 @@ def main() -> None:
 
     @raise SystemExit: with one sentence, which the parent reads.
     """
+    from ..errors import SettingError
+    from ..operations.confinement import forbidDumps
+
+    try:
+        # The program's start has allowed them again, and with them a look at our
+        # descriptors: first of all, therefore.
+        forbidDumps()
+    except SettingError as error:
+        raise SystemExit(str(error)) from error
     from .orders import LOG, ORDERS, Orders
 
     orders = Orders.read(ORDERS)
+    os.close(ORDERS)
+    _keepInherited()
     reactor = _reactor(orders.reactor)
     from twisted.internet.interfaces import IReactorTime
     from twisted.logger import globalLogBeginner
 
-    from ..errors import SettingError
     from ..operations.clocks import keepDeadlines
-    from ..operations.confinement import forbidDumps
     from .logs import LogWriter
 
     keepDeadlines(reactor)
     log = LogWriter(LOG, IReactorTime(reactor))
     globalLogBeginner.beginLoggingTo([log], redirectStandardIO=False)
     try:
-        # The program's start has allowed them again.
-        forbidDumps()
         from ..service import makeWorker
 
         made = makeWorker(orders)
     except SettingError as error:
         raise SystemExit(str(error)) from error
     _join(reactor, made)
-    reactor.addSystemEventTrigger("before", "shutdown", made.service.stopService)
     reactor.run()
     log.flush()
 
@@ -58,9 +66,19 @@ def _reactor(name: str | None) -> Any:
     return reactor
 
 
+def _keepInherited() -> None:
+    """What was inherited is for this process, and not for programs that it starts."""
+    for name in os.listdir("/proc/self/fd"):
+        # The listing's own is gone by now.
+        if int(name) > 2:
+            with suppress(OSError):
+                os.set_inheritable(int(name), False)
+
+
 def _join(reactor: Any, made: Made) -> None:
     """The others first, and then those who want their mail."""
     from twisted.internet.defer import Deferred
+    from twisted.internet.error import ReactorNotRunning
     from twisted.internet.protocol import Factory
     from twisted.logger import Logger
 
@@ -70,6 +88,9 @@ def _join(reactor: Any, made: Made) -> None:
 
     link = Link(made.parts, lambda: link.tellLost())
 
+    def stop() -> Deferred[None]:
+        return made.service.stopService().addCallback(lambda _: made.leave())
+
     async def begin() -> None:
         await made.join()
         made.service.privilegedStartService()
@@ -78,12 +99,15 @@ def _join(reactor: Any, made: Made) -> None:
 
     def fail(failure: Any) -> None:
         Logger().failure("this worker cannot begin", failure)
-        reactor.stop()
+        # The parent may be gone, and have ended us by that.
+        with suppress(ReactorNotRunning):
+            reactor.stop()
 
     with socket.socket(fileno=LINK) as end:
         end.setblocking(False)
         factory = Factory.forProtocol(lambda: link)
         reactor.adoptStreamConnection(end.fileno(), socket.AF_UNIX, factory)
+    reactor.addSystemEventTrigger("before", "shutdown", stop)
     reactor.callWhenRunning(lambda: Deferred.fromCoroutine(begin()).addErrback(fail))
 
 

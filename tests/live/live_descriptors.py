@@ -70,6 +70,10 @@ class StartUpTests(SynchronousTestCase):
         for number in range(60):
             crowd.append(knock(port, number))
             self.assertEqual(heard(crowd[-1]), b"+OK pop3svc ready\r\n")
+        # Whoever makes room is gone a moment after the newcomer is greeted.
+        giveUp = time.monotonic() + _SECONDS
+        while len(peersOf(port)) > 10 and time.monotonic() < giveUp:
+            time.sleep(0.02)
         self.assertEqual(len(peersOf(port)), 10)
         self.assertLess(Process(service.process.pid).descriptors(), 60)
         for each in crowd:

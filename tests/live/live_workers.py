@@ -210,6 +210,16 @@ class DeathTests(WorkersTestCase):
         second.expect(b"STAT", b"+OK")
         second.quit()
 
+    def test_parentHung(self) -> None:
+        """For a while. The workers have answered all the time, and it could not hear them."""
+        workers = self.serveTwo(*_QUICK)
+        service = workers.service
+        os.kill(service.process.pid, signal.SIGSTOP)
+        time.sleep(4)
+        os.kill(service.process.pid, signal.SIGCONT)
+        time.sleep(2)
+        self.assertEqual(service.events("worker-hung") + service.events("worker-ended"), [])
+
     def test_parentKilled(self) -> None:
         """Sessions may finish; nobody new comes in, and then the workers are gone."""
         workers = self.serveTwo()
@@ -257,6 +267,27 @@ class SignalTests(WorkersTestCase):
         config.write_text("[limits]\nlogin-attempts = 1\n")
         workers.service.reload()
         workers.service.awaitEvents("reloaded", 1)
+        for each in workers.oneEach():
+            each.expect(b"USER karl", b"+OK")
+            each.expect(b"PASS wrong", b"-ERR")
+            self.assertTrue(each.ended())
+            each.close()
+
+    def test_reloadWhileOneStarts(self) -> None:
+        """It has begun with what was right until then."""
+        config = self.directory / "limits.toml"
+        config.write_text("[limits]\nlogin-attempts = 4\n")
+        workers = self.serveTwo("--config", str(config))
+        service = workers.service
+        config.write_text("[limits]\nlogin-attempts = 1\n")
+        os.kill(workers.pids()[0], signal.SIGKILL)
+        service.awaitEvents("worker-ended", 1)
+        # The next one is there by then, and far from ready.
+        time.sleep(0.1)
+        self.assertEqual(len(service.events("worker-started")), 2)
+        service.reload()
+        service.awaitEvents("reloaded", 1)
+        service.awaitEvents("worker-started", 3)
         for each in workers.oneEach():
             each.expect(b"USER karl", b"+OK")
             each.expect(b"PASS wrong", b"-ERR")
