@@ -67,7 +67,9 @@ class TraceCommandTests(SynchronousTestCase):
     def test_terminal(self) -> None:
         """Whoever broke into the service does not speak to root's terminal."""
         self.serve(BEGAN, {"lines": [["t", "ab", "S", "+OK \x1b[2J"]], "lost": 0}, ENDED)
-        self.assertEqual(self.trace("--user", "karl")[1], "t ab S: +OK \\x1b[2J\n")
+        self.assertEqual(
+            self.trace("--control", self.path, "--user", "karl")[1], "t ab S: +OK \\x1b[2J\n"
+        )
 
     def test_toLog(self) -> None:
         self.serve(BEGAN, ENDED)

@@ -27,7 +27,10 @@ _PAGE = ROOT / "docs" / "production.rst"
 _HOST = "mail.example.org"
 _PASSWORD = "correct horse"
 _TRUSTED = "etc/ssl/certs/ca-certificates.crt"
-_NOT_SOURCES = (".git", ".venv", ".*_cache", ".hypothesis", "build", "tests", "__pycache__", "dist")
+_NOT_SOURCES = (
+    *(".git", ".venv", ".*_cache", ".hypothesis", "_trial_temp*", "_build"),
+    *("build", "tests", "__pycache__", "dist"),
+)
 
 # Whatever is to be installed is here already; of Postfix the configuration is missing that
 # its installation makes.

@@ -215,6 +215,11 @@ class SupervisorTests(SynchronousTestCase):
         for _ in range(_ROTATIONS):
             for _ in range(_LOGINS // _ROTATIONS):
                 self.login().quit()
+            # What is empty is not rotated, and lines may come a moment later.
+            giveUp = time.monotonic() + _SECONDS
+            while not audit.stat().st_size:
+                self.assertLess(time.monotonic(), giveUp, self.said())
+                time.sleep(0.05)
             before = audit.stat().st_ino
             run((*withUsers(self.directory), *logrotate, str(settings)), self.directory)
             # These come before, while or after the service hears of it.
