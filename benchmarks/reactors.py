@@ -20,7 +20,7 @@ from pathlib import Path
 
 from .mail import fill
 from .measure import Results, compare
-from .peers import ROOT, Pop3svc
+from .peers import Pop3svc
 from .run import prepare
 from .scenarios import Form, maildrops, scenarios
 from .server import Surroundings
@@ -56,17 +56,7 @@ def main() -> None:
     arguments = parser.parse_args()
     cores = sorted(os.sched_getaffinity(0))
     root = Path(tempfile.mkdtemp(prefix="pop3svc-reactors-"))
-    root.chmod(0o755)
-    around = Surroundings(
-        root=root,
-        programs=ROOT / "build" / "benchmarks",
-        source=root / "source",
-        answers=root / "answers",
-        passwords=root / "passwd",
-        certificate=root / "certificate.pem",
-        cores=(cores[0],),
-        loadCores=(cores[-1],),
-    )
+    around = Surroundings.within(root, (cores[0],), (cores[-1],))
     form = Form(arguments.rounds, arguments.seconds, idle=(), big=0, bigRounds=1)
     os.sched_setaffinity(0, around.loadCores)
     try:

@@ -30,7 +30,7 @@ from .dovecot import Dovecot
 from .load import build
 from .mail import Maildrop, fill, makeMaildrops, writeAnswers, writePasswords
 from .measure import Results, compare, idleMemory
-from .peers import ROOT, Canned, Floor, Pop3svc, Stock
+from .peers import Canned, Floor, Pop3svc, Stock
 from .picture import drawPicture
 from .progress import say
 from .scenarios import FORMS, Form, maildrops, scenarios
@@ -183,17 +183,7 @@ def main() -> None:
         bigRounds=form.bigRounds,
     )
     root = Path(tempfile.mkdtemp(prefix="pop3svc-bench-"))
-    root.chmod(0o755)
-    around = Surroundings(
-        root=root,
-        programs=ROOT / "build" / "benchmarks",
-        source=root / "source",
-        answers=root / "answers",
-        passwords=root / "passwd",
-        certificate=root / "certificate.pem",
-        cores=_cores(arguments.server_cores),
-        loadCores=_cores(arguments.load_cores),
-    )
+    around = Surroundings.within(root, _cores(arguments.server_cores), _cores(arguments.load_cores))
     try:
         # What Python itself does here must not take the server's core.
         os.sched_setaffinity(0, around.loadCores)

@@ -44,6 +44,21 @@ class Surroundings:
     cores: tuple[int, ...]
     loadCores: tuple[int, ...]
 
+    @classmethod
+    def within(cls, root: Path, cores: tuple[int, ...], loadCores: tuple[int, ...]) -> Surroundings:
+        """@param root: empty; servers that give up root must be able to read there."""
+        root.chmod(0o755)
+        return cls(
+            root=root,
+            programs=Path(__file__).parent.parent / "build" / "benchmarks",
+            source=root / "source",
+            answers=root / "answers",
+            passwords=root / "passwd",
+            certificate=root / "certificate.pem",
+            cores=cores,
+            loadCores=loadCores,
+        )
+
 
 class Server:
     """

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
-from twisted.internet.defer import Deferred, fail, succeed
+from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
 T = TypeVar("T")
@@ -40,14 +40,8 @@ def promise(work: Coroutine[Any, Any, T]) -> Deferred[T]:
 
     @param work: as in L{start}.
     """
-    try:
-        waiting = work.send(None)
-    except StopIteration as end:
-        return succeed(end.value)
-    except Exception:
-        return fail()
     outcome: Deferred[T] = Deferred()
-    waiting.addBoth(_goOn, work, outcome.callback)
+    start(work, outcome.callback)
     return outcome
 
 
