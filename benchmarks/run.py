@@ -134,9 +134,10 @@ def measure(arguments: argparse.Namespace, around: Surroundings, form: Form) -> 
                     fill(around.source, server.mail, kind)
         results["exact"] = all(server.account.exact for server in servers)
         results["servers"] = [server.name for server in servers]
+        results["scenarios"] = compare(servers, chosen, kinds, form)
+        # Not before: whoever has a process for each session keeps them afterwards.
         if form.idle and (not wanted or "idle" in wanted):
             results["idle"] = idleMemory(servers, form)
-        results["scenarios"] = compare(servers, chosen, kinds, form)
         if form.big and (not wanted or "big" in wanted):
             real = [server for server in servers if server.name not in CANNED]
             results["big"] = bigMaildrop(real, form)
