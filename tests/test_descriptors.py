@@ -15,8 +15,10 @@ _DUP = os.dup
 
 class DescriptorTests(TestCase):
     def setUp(self) -> None:
-        # Made once, whenever it is first asked for.
-        descriptorsLeft(1)
+        # Both are opened once, whenever one is first needed, and this process may not
+        # have needed one of them yet.
+        descriptors._listing()
+        descriptors._original()
 
     def test_fitted(self) -> None:
         """Three for each connection and a hundred for us; at the edge it is enough."""
@@ -83,9 +85,10 @@ class DescriptorTests(TestCase):
         """Whether they are counted or tried, it is the kernel's bound that decides."""
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         self.addCleanup(resource.setrlimit, resource.RLIMIT_NOFILE, (soft, hard))
-        # Listing them takes one itself.
-        taken = sorted(map(int, os.listdir("/proc/self/fd")))[:-1]
-        holes = taken[-1] + 1 - len(taken)
+        # Not the one that listing them takes, which may be any that is free.
+        listed = map(int, os.listdir("/proc/self/fd"))
+        taken = [number for number in listed if os.path.exists(f"/proc/self/fd/{number}")]
+        holes = max(taken) + 1 - len(taken)
         for free in range(holes, holes + 10):
             resource.setrlimit(resource.RLIMIT_NOFILE, (len(taken) + free, hard))
             left = [descriptorsLeft(most) for most in (1, 8, free, free + 1)]
