@@ -11,13 +11,15 @@ dearer, by an eighth: between two of them whoever reads them has gone to sleep.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import partial
 from typing import Any
 
-from twisted.internet.error import ConnectionLost
+from twisted.internet.error import ConnectionDone, ConnectionLost
 from twisted.internet.interfaces import IListeningPort, IReactorTime
 from twisted.internet.tcp import Port, Server
 from twisted.logger import Logger
+from twisted.protocols.tls import TLSMemoryBIOProtocol
 from twisted.python.failure import Failure
 
 from .peers import tuneSocket
@@ -122,6 +124,57 @@ class PromptServer(Server):
         """The reactor tells when more can be written."""
         self._asking = True
         super().startWriting()
+
+
+class PromptTLS(TLSMemoryBIOProtocol):
+    """
+    TLS over one of those. What answers the commands of one block leaves in one record,
+    as it does through Twisted's C{BufferingTLSTransport}, which waits a round for it;
+    the greeting leaves with the end of the handshake.
+    """
+
+    _HELD_MOST = 64_000
+
+    def __init__(self, *arguments: Any) -> None:
+        """@param arguments: as C{TLSMemoryBIOProtocol} takes them."""
+        super().__init__(*arguments)
+        self._held: list[bytes] = []
+        self._heldOctets = 0
+        self._holding = False
+
+    def dataReceived(self, data: bytes) -> None:
+        self._holding = True
+        try:
+            super().dataReceived(data)
+        finally:
+            self._holding = False
+            if self._handshakeDone:
+                self._letGo()
+
+    def write(self, data: bytes) -> None:
+        if self._handshakeDone and not self._holding:
+            super().write(data)
+            return
+        self._held.append(data)
+        self._heldOctets += len(data)
+        if self._heldOctets > self._HELD_MOST:
+            self._letGo()
+
+    def writeSequence(self, pieces: Iterable[bytes]) -> None:
+        self.write(b"".join(pieces))
+
+    def loseConnection(self) -> None:
+        self._letGo()
+        super().loseConnection()
+
+    def connectionLost(self, reason: Failure = Failure(ConnectionDone())) -> None:  # noqa: B008
+        self._held = []
+        super().connectionLost(reason)
+
+    def _letGo(self) -> None:
+        held, self._held, self._heldOctets = self._held, [], 0
+        if held:
+            super().write(b"".join(held))
 
 
 def answerPromptly(port: IListeningPort) -> None:

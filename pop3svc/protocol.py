@@ -90,11 +90,13 @@ class POP3Protocol(Connection):
             self._tell(tell)
 
     def _learnChannel(self) -> effects.Effects:
-        """What a handshake tells decides which mechanisms are offered."""
+        """What a handshake tells may decide which mechanisms are offered."""
         connection = self.transport.getHandle()
         version = self._subject.tls = connection.get_protocol_version_name()
         self.factory.audit.tally.handshakes[version] += 1
-        self._session.situation = self.factory.situation(self._peer, True, channelOf(connection))
+        if self._session.situation.asksChannel:
+            channel = channelOf(connection)
+            self._session.situation = self.factory.situation(self._peer, True, channel)
         return []
 
     def _tell(self, tell: Callable[..., effects.Effects], *arguments: object) -> None:

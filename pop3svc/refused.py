@@ -12,6 +12,8 @@ from twisted.internet.protocol import Protocol
 from twisted.protocols.tls import TLSMemoryBIOFactory, TLSMemoryBIOProtocol
 from twisted.python.failure import Failure
 
+from .prompt import PromptTLS
+
 
 class RefusedProtocol(Protocol):
     """
@@ -45,6 +47,8 @@ class RefusedProtocol(Protocol):
 
 class TLSFactory(TLSMemoryBIOFactory):
     """TLS for those who are served; the others are hung up on before it."""
+
+    protocol = PromptTLS
 
     def buildProtocol(  # type: ignore[override]  # every factory may say None
         self, addr: IAddress | None

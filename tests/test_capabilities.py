@@ -1,6 +1,7 @@
 """L{pop3svc.core.capabilities}: what is said and what is accepted are one."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import product
 
 from twisted.trial.unittest import TestCase
@@ -70,6 +71,15 @@ class CapabilitiesTests(TestCase):
                         self.assertEqual(
                             keyword in words(situation), withheld(keyword, situation) is None
                         )
+
+    def test_asksChannel(self) -> None:
+        """Where what a handshake tells can make no difference, it makes none."""
+        differ = set()
+        for situation in situations():
+            untold = replace(situation, certificateNames=(), bindings={})
+            if words(situation) != words(untold):
+                differ.add(situation.asksChannel)
+        self.assertEqual(differ, {True})
 
     def test_linesFitFetchmail(self) -> None:
         """It reads them through a buffer of 64 octets."""

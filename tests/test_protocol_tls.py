@@ -15,6 +15,7 @@ from twisted.protocols.tls import TLSMemoryBIOFactory
 from twisted.python.failure import Failure
 from twisted.trial.unittest import TestCase
 
+from pop3svc import protocol
 from pop3svc.limits import Limits
 from pop3svc.tls import ServerTLS
 
@@ -176,6 +177,14 @@ class ImplicitChannelTests(InsideTLS):
         connection.clock.advance(Limits().handshakeSeconds)
         connection.send(b"NOOP\r\n")
         self.assertEqual(connection.received(), b"+OK still here\r\n")
+
+    def test_channelUnasked(self) -> None:
+        """What no mechanism here can use is not asked of OpenSSL."""
+        self.patch(protocol, "channelOf", lambda _: self.fail("it was asked"))
+        connection = self.connect()
+        connection.login()
+        [record] = connection.audit.events("login")
+        self.assertEqual(record["tls"], "TLSv1.3")
 
     def test_goodbyes(self) -> None:
         """The transport is closed when both ends have said goodbye."""

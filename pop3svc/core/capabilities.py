@@ -60,6 +60,11 @@ class Situation:
         """What the SASL line lists and AUTH takes."""
         return tuple(offered(self))
 
+    @property
+    def asksChannel(self) -> bool:
+        """C{certificateNames} and C{bindings} can make a difference."""
+        return self.certificates or bool(self.scramHashes)
+
     def wants(self, name: bytes) -> bool:
         """@param name: of a SASL mechanism, or C{USER}."""
         return self.wanted is None or name in self.wanted
