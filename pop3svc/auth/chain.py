@@ -19,7 +19,7 @@ from twisted.cred.checkers import (
 )
 from twisted.cred.error import UnauthorizedLogin, UnhandledCredentials
 from twisted.internet.defer import Deferred, maybeDeferred
-from zope.interface import implementer
+from zope.interface import implementer, providedBy
 
 from ..atonce import promise
 from ..errors import CheckerUnavailable, LoginRefused, SettingError
@@ -45,6 +45,7 @@ class CheckerChain:
         self._checkers = tuple(checkers)
         for each in self._checkers:
             _fit(each)
+        self._fitting: dict[object, list[ICredentialsChecker]] = {}
         self._scramCheckers: list[Any] = [
             each for each in self._checkers if IScramVerifiers.providedBy(each)
         ]
@@ -104,7 +105,7 @@ class CheckerChain:
         return None
 
     async def _ask(self, credentials: Any) -> bytes | tuple[()]:
-        fit = [each for each in self._checkers if _canCheck(each, credentials)]
+        fit = self._thoseFor(credentials)
         if not fit:
             raise UnhandledCredentials("no checker is there for these credentials")
         for index, checker in enumerate(fit, 1):
@@ -120,6 +121,18 @@ class CheckerChain:
                 continue
             return avatarIdOf(answer)
         raise UnauthorizedLogin("no checker knows this user")
+
+    def _thoseFor(self, credentials: Any) -> list[ICredentialsChecker]:
+        """Looked for once for each sort of credentials, and there are few."""
+        provided = providedBy(credentials)
+        fit = self._fitting.get(provided)
+        if fit is None:
+            fit = self._fitting[provided] = [
+                checker
+                for checker in self._checkers
+                if any(provided.isOrExtends(kind) for kind in checker.credentialInterfaces)
+            ]
+        return fit
 
 
 async def _pretend(checkers: list[ICredentialsChecker], credentials: Any) -> None:
@@ -156,10 +169,6 @@ def avatarIdOf(answer: Any) -> bytes:
 def _octets(text: bytes | str) -> bytes:
     """As the command line or a file had it (PEP 383)."""
     return text.encode("utf-8", "surrogateescape") if isinstance(text, str) else text
-
-
-def _canCheck(checker: ICredentialsChecker, credentials: Any) -> bool:
-    return any(kind.providedBy(credentials) for kind in checker.credentialInterfaces)
 
 
 def _fit(checker: ICredentialsChecker) -> None:

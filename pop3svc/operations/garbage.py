@@ -6,6 +6,11 @@ from __future__ import annotations
 
 import gc
 
+# What is new is gone through when there is so much more of it. Sessions leave little
+# behind that only this finds, some MB at the most; with the 700 that Python takes it was
+# a twentieth of all work.
+_NEW_MOST = 10_000
+
 
 def setAside() -> None:
     """
@@ -14,3 +19,4 @@ def setAside() -> None:
     some sixty milliseconds each time.
     """
     gc.freeze()
+    gc.set_threshold(_NEW_MOST)
