@@ -9,7 +9,6 @@ compares many at once, at some 20 GB/s.
 from __future__ import annotations
 
 import ctypes
-import re
 
 # It never waits, so it may keep the interpreter's lock.
 _strstr = ctypes.PyDLL(None).strstr
@@ -17,7 +16,6 @@ _strstr.argtypes = (ctypes.c_char_p, ctypes.c_char_p)
 _strstr.restype = ctypes.c_void_p
 
 _DOT_LINE = b"\n."
-_split = re.compile(rb"\n\.").split
 
 
 def hasDotLine(data: bytes) -> bool:
@@ -34,9 +32,10 @@ def hasDotLine(data: bytes) -> bool:
 
 def doubled(data: bytes) -> bytes:
     """
-    Each dot behind a line feed twice. Where there are any, a regular expression finds
-    them in half the time that C{bytes.replace} takes.
+    Each dot behind a line end twice. Where there are any, Python finds three octets in
+    half the time that two take.
 
-    @param data: any octets.
+    @param data: in its canonical form, or a part of it that ends anywhere but between a
+        CR and its LF, and so begins.
     """
-    return b"\n..".join(_split(data)) if hasDotLine(data) else data
+    return b"\r\n..".join(data.split(b"\r\n.")) if hasDotLine(data) else data
