@@ -5,6 +5,7 @@ Certificates of all kinds, for tests.
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
 from pathlib import Path
 
 from cryptography import x509
@@ -66,7 +67,7 @@ class Authority:
         """
         Key and certificate in one file.
 
-        @param name: a DNS name, or an address C{user@host}.
+        @param name: a DNS name, the address of a host, or one C{user@host}.
         @param days: until it ends.
         @param kind: C{ecdsa} or C{rsa}.
         """
@@ -76,10 +77,9 @@ class Authority:
         else:
             key = ec.generate_private_key(ec.SECP256R1())
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-        named = x509.RFC822Name(name) if "@" in name else x509.DNSName(name)
         certificate = (
             self._builder(subject, key.public_key(), days)
-            .add_extension(x509.SubjectAlternativeName([named]), critical=False)
+            .add_extension(x509.SubjectAlternativeName([_named(name)]), critical=False)
             .sign(self.key, hashes.SHA256())
         )
         return saveTogether(path, key, certificate)
@@ -106,3 +106,12 @@ class Authority:
                 x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer), critical=False
             )
         )
+
+
+def _named(name: str) -> x509.GeneralName:
+    if "@" in name:
+        return x509.RFC822Name(name)
+    try:
+        return x509.IPAddress(ip_address(name))
+    except ValueError:
+        return x509.DNSName(name)

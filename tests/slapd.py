@@ -10,16 +10,9 @@ import socket
 import subprocess
 import tempfile
 import time
-from datetime import UTC, datetime, timedelta
 from functools import cache
-from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import quote
-
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from .live.programs import unavailable
 from .pki import Authority
@@ -111,7 +104,7 @@ class Slapd:
         (directory / "data").mkdir()
         authority = Authority()
         self.authorities = authority.save(str(directory / "ca.pem"))
-        _issue(authority, directory / "server.pem")
+        authority.issue(str(directory / "server.pem"), "127.0.0.1")
         (directory / "slapd.conf").write_text(_CONFIGURATION.format(directory=directory))
         self._ports = freePort(), freePort()
         self.plain = f"ldap://127.0.0.1:{self._ports[0]}"
@@ -172,30 +165,3 @@ def sharedSlapd(entries: str) -> Slapd:
     server.start()
     atexit.register(server.stop)
     return server
-
-
-def _issue(authority: Authority, path: Path) -> None:
-    """Key and certificate of a server whose clients know it by its address."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    now = datetime.now(UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "slapd")]))
-        .issuer_name(authority.name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=90))
-        .add_extension(
-            x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False
-        )
-        .sign(authority.key, hashes.SHA256())
-    )
-    path.write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        )
-        + certificate.public_bytes(serialization.Encoding.PEM)
-    )
