@@ -7,6 +7,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from functools import cached_property
 
 from twisted.cred.credentials import IUsernameHashedPassword, IUsernamePassword
 from twisted.cred.strcred import AuthOptionMixin
@@ -130,7 +131,9 @@ class Options(usage.Options, AuthOptionMixin):
 
     def __init__(self) -> None:
         super().__init__()
-        self._directory = os.getcwd()
+        # --demo and nothing else: on loopback, and no maildrops but its own. As it was
+        # given: the demo itself fills in what was not.
+        self.demoAlone = False
         self.listeners: list[ListenerSettings] = []
         self.given: dict[str, list[str]] = {name: [] for name in _LISTS}
 
@@ -209,6 +212,7 @@ class Options(usage.Options, AuthOptionMixin):
         @raise SystemExit: with one sentence, for whatever is wrong.
         """
         self._words = tuple(sys.argv[1:] if options is None else options)
+        self._directory = os.getcwd()
         try:
             self._parse()
         except SettingError as error:
@@ -230,19 +234,15 @@ class Options(usage.Options, AuthOptionMixin):
         """twistd is to leave the terminal."""
         return self.parent is not None and not self.parent["nodaemon"]
 
-    @property
+    @cached_property
     def workers(self) -> int:
-        """How many processes serve; one is this process itself."""
+        """
+        How many processes serve; one is this process itself. Counted once: they share
+        memory of that size, also when there are more cores later, or less.
+        """
         if self["workers"] == _EACH_CORE:
             return min(len(os.sched_getaffinity(0)), _MOST_WORKERS)
         return int(self["workers"])
-
-    @property
-    def demoAlone(self) -> bool:
-        """--demo and nothing else: on loopback, and no maildrops but its own."""
-        given = self.given
-        others = (given["pop3"], given["pop3s"], self.listeners, given["auth"], given["maildrop"])
-        return bool(self["demo"]) and not any(others)
 
     def _parse(self) -> None:
         try:
@@ -251,6 +251,9 @@ class Options(usage.Options, AuthOptionMixin):
             self._checkChoices()
             self._makeAbsolute()
             self.limits = Limits.parse(self.given["limit"])
+            others = ("pop3", "pop3s", "auth", "maildrop")
+            isAlone = not (self.listeners or any(self.given[each] for each in others))
+            self.demoAlone = bool(self["demo"]) and isAlone
         except (usage.UsageError, ValueError) as error:
             raise SettingError(str(error)) from error
 

@@ -84,6 +84,11 @@ def within(directory: int) -> Iterator[None]:
         os.close(here)
 
 
+def isFromStart(path: str) -> bool:
+    """@return: what L{readFile} reads of it now is what stood there at the service's start."""
+    return os.path.abspath(path) in _given
+
+
 def stampOf(path: str) -> Stamp:
     """@raise OSError: there is nothing of that name, or it is out of reach."""
     found = _given.get(os.path.abspath(path))
@@ -110,7 +115,10 @@ def readFile(path: str) -> bytes:
     stamp = stampOf(path)
     octets = readRegular(path)
     if _keeping is not None:
+        before = _keeping.get(absolute)
         _keeping[absolute] = Kept(memoryFile(octets), stamp)
+        if before is not None:
+            os.close(before.descriptor)
     return octets
 
 

@@ -31,9 +31,11 @@ from zope.interface.verify import verifyObject
 
 from pop3svc.auth.ldap import LdapChecker, LdapCheckerFactory
 from pop3svc.auth.ldapsettings import LdapSettings, parseSettings
+from pop3svc.auth.ldaptls import makeContext
 from pop3svc.errors import CheckerUnavailable, LoginRefused, SettingError
 from pop3svc.interfaces import ILimited
 from pop3svc.limits import Limits
+from pop3svc.startfiles import given, keeping
 from pop3svc.testing import CheckerContract
 
 from .live.programs import unavailable
@@ -567,6 +569,21 @@ class FactoryTests(SynchronousTestCase):
         self.assertEqual(
             str(error), "/etc/passwd has no certificate; name a PEM file of authorities"
         )
+
+    def test_authoritiesOfTheStart(self) -> None:
+        """A worker may not read the file, or come when it is gone."""
+        path = Path(self.mktemp()).absolute()
+        Authority().save(str(path))
+        path.write_bytes("# Größe\n".encode() + path.read_bytes())
+        settings = LdapSettings("ldaps://host", "uid={user},dc=org", authorities=str(path))
+        with keeping() as kept:
+            makeContext(settings)
+        self.addCleanup(os.close, kept[str(path)].descriptor)
+        path.write_bytes(b"")
+        with given(kept):
+            self.assertEqual(makeContext(settings).cert_store_stats()["x509_ca"], 1)
+        error = self.assertRaises(SettingError, makeContext, settings)
+        self.assertEqual(str(error), f"{path} has no certificate; name a PEM file of authorities")
 
     def test_noFilter(self) -> None:
         needsLibrary()

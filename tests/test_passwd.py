@@ -36,6 +36,7 @@ from pop3svc.core.effects import Claim, DigestClaim, PasswordClaim, ScramClaim
 from pop3svc.errors import CheckerUnavailable, LoginRefused, SettingError
 from pop3svc.interfaces import ILimited, IScramVerifiers, ScramVerifier
 from pop3svc.limits import Limits
+from pop3svc.startfiles import given, keeping
 from pop3svc.testing import CheckerContract
 
 from .checking import HeldPool
@@ -254,6 +255,16 @@ class ApplicationPasswordTests(PasswdTestCase):
         self.checker.useLimits(Limits(credentialsPerUser=3))
         self.successResultOf(self.login(b"scan", "unix"))
 
+    def test_limitWhileReading(self) -> None:
+        """Also if the file, which has changed, is just being read by the old one."""
+        self.write(self.users + b"\n")
+        self.clock.advance(1)
+        asked = self.ask(b"joe", b"iluvjane")
+        self.checker.useLimits(Limits(credentialsPerUser=2))
+        self.successResultOf(self.worked(asked))
+        self.clock.advance(1)
+        self.refusal(self.login(b"scan", "unix"))
+
     def test_nopop3(self) -> None:
         """In the main line it closes the account; elsewhere this one password."""
         self.write(b"karl:%b:nopop3\nkarl:{PLAIN}x:name=a\njoe:{PLAIN}y\n" % HASH)
@@ -437,6 +448,16 @@ class ReloadTests(PasswdTestCase):
         self.clock.advance(0.5)
         self.ask(b"karl", b"secret")
         self.assertEqual(self.files.held, [])
+
+    def test_fromTheStart(self) -> None:
+        """A worker that comes later begins with what stood there then, and looks at once."""
+        with keeping() as kept:
+            self.makeChecker()
+        self.addCleanup(os.close, kept[os.path.abspath(self.path)].descriptor)
+        self.write(b"karl:" + OTHER)
+        with given(kept):
+            self.checker = self.makeChecker()
+        self.assertEqual(self.successResultOf(self.answer(b"karl", b"iluvjane")), b"karl")
 
     def test_lookedAtOnceByMany(self) -> None:
         """Who comes while it is looked at waits for that, not for a look of their own."""

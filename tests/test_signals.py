@@ -5,13 +5,28 @@ L{pop3svc.operations.signals}, with the real command.
 import poplib
 import signal
 import socket
+from collections.abc import Callable
 from pathlib import Path
 
+from twisted.internet.error import ReactorNotRunning
 from twisted.trial.unittest import SynchronousTestCase
 
 from pop3svc.operations import signals
 
 from .running import RunningService, freePort
+
+
+class EndingReactor:
+    """@ivar stops: how often it was told."""
+
+    stops = 0
+
+    def callFromThread(self, call: Callable[..., object], *arguments: object) -> None:
+        call(*arguments)
+
+    def stop(self) -> None:
+        self.stops += 1
+        raise ReactorNotRunning
 
 
 class SignalTests(SynchronousTestCase):
@@ -49,6 +64,15 @@ class SignalTests(SynchronousTestCase):
             self.assertEqual(service.process.wait(20), 0)
             self.assertIn("reason=quit", service.output())
             self.assertNotIn("Traceback", service.output())
+
+    def test_endingAlready(self) -> None:
+        """A worker, because its parent has said so; that is no fault."""
+        for each in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
+            self.addCleanup(signal.signal, each, signal.getsignal(each))
+        ending = EndingReactor()
+        signals.handleSignals(ending, lambda: None)
+        signal.raise_signal(signal.SIGTERM)
+        self.assertEqual(ending.stops, 1)
 
     def test_hangupWhileStarting(self) -> None:
         before = signal.getsignal(signal.SIGHUP)

@@ -36,6 +36,17 @@ class StartFilesTests(SynchronousTestCase):
         self.assertRaises(FileNotFoundError, readFile, str(self.path))
         self.assertRaises(FileNotFoundError, stampOf, str(self.path))
 
+    def test_readTwice(self) -> None:
+        """A chain and its key in one file, say: it is kept once, as it was last."""
+        before = len(os.listdir("/proc/self/fd"))
+        with keeping() as kept:
+            readFile(str(self.path))
+            self.path.write_bytes(b"changed")
+            readFile(str(self.path))
+        self.assertEqual(readMemory(kept[str(self.path)].descriptor), b"changed")
+        self.assertEqual(len(os.listdir("/proc/self/fd")), before + 1)
+        os.close(kept[str(self.path)].descriptor)
+
     def test_notKept(self) -> None:
         """Without workers nothing is held in memory."""
         with keeping() as kept:

@@ -33,14 +33,19 @@ class Echo(Command):
 
 
 class EchoPart(Part):
-    """@ivar losses: how often it was told that nobody is there."""
+    """
+    @ivar losses: how often it was told that nobody is there.
+    @ivar heard: what it was told.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self.losses = 0
+        self.heard: list[object] = []
 
     @Echo.responder
     def echo(self, value: Any) -> dict[str, Any]:
+        self.heard.append(value)
         return {"value": value}
 
     def lost(self) -> None:
@@ -84,6 +89,17 @@ class LinkTests(SynchronousTestCase):
         self.assertEqual((sorted(self.closed), self.part.losses), (["parent", "worker"], 0))
         self.worker.tellLost()
         self.assertEqual(self.part.losses, 1)
+
+    def test_heardTooLate(self) -> None:
+        """
+        What somebody has said who is gone by now: were a ticket made of it, nobody would
+        ever give it back.
+        """
+        self.parent.ask(Echo, value=1)
+        self.worker.close()
+        self.worker.tellLost()
+        self.pump.pump()
+        self.assertEqual(self.part.heard, [])
 
 
 class QuestionsTests(SynchronousTestCase):

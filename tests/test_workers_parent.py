@@ -8,10 +8,19 @@ from typing import Any, cast
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from pop3svc.auth.throttle import Throttle
+from pop3svc.auth.turnstile import Turnstile
 from pop3svc.errors import SettingError
+from pop3svc.factory import POP3Factory
+from pop3svc.limits import Limits
 from pop3svc.options import Options
+from pop3svc.tls import ServerTLS
 from pop3svc.workers import parent
-from pop3svc.workers.parent import checkFitness
+from pop3svc.workers.parent import Parent, checkFitness
+
+from .pki import Authority
+from .support import RecordingAudit
+from .test_workers_process import FakeReactor
 
 
 def parsed(*words: str, **twistd: object) -> Options:
@@ -68,6 +77,25 @@ class FitnessTests(SynchronousTestCase):
         self.assertEqual(asked[5], sys.executable)
 
 
+class StartTests(SynchronousTestCase):
+    def test_nothingIsLeftOpen(self) -> None:
+        """Also where several oldest versions of TLS have the same files."""
+        reactor, pem = FakeReactor(), os.path.abspath(self.mktemp())
+        Authority().issue(pem, "localhost")
+        turnstile = Turnstile(Throttle(Limits()), reactor)
+        options = parsed("--workers", "2")
+        parent = Parent(options, b"salt", turnstile, RecordingAudit(), None, reactor)
+        self.addCleanup(os.close, parent._directory)
+        self.addCleanup(os.close, parent._memory)
+        parent.certificates = [ServerTLS([(pem, pem)]), ServerTLS([(pem, pem)], None, "1.3")]
+        parent.factories = [cast(POP3Factory, options)]
+        before = os.listdir("/proc/self/fd")
+        parent._start(parent.crew, 1)
+        reactor.isSocket.close()
+        self.assertEqual(os.listdir("/proc/self/fd"), before)
+        self.assertEqual(list(reactor.orders.files), [pem])
+
+
 class OptionTests(SynchronousTestCase):
     def test_number(self) -> None:
         self.assertEqual(parsed().workers, 1)
@@ -75,6 +103,15 @@ class OptionTests(SynchronousTestCase):
         self.assertEqual(parsed("--workers", "256").workers, 256)
         self.patch(os, "sched_getaffinity", lambda pid: {0, 2, 3, 7})
         self.assertEqual(parsed("--workers", "auto").workers, 4)
+
+    def test_countedOnce(self) -> None:
+        """A core that goes, or comes, changes nothing: the shared memory has its size."""
+        cores = {0, 1}
+        self.patch(os, "sched_getaffinity", lambda pid: cores)
+        options = parsed("--workers", "auto")
+        self.assertEqual(options.workers, 2)
+        cores.discard(1)
+        self.assertEqual(options.workers, 2)
 
     def test_inTheFile(self) -> None:
         path = self.mktemp()

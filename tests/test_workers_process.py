@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import socket
+from collections.abc import Callable
 from typing import Any
 
 from twisted.internet.error import ProcessDone, ProcessExitedAlready, ProcessTerminated
@@ -48,6 +49,7 @@ class FakeReactor(Clock):
     def __init__(self) -> None:
         super().__init__()
         self.process = FakeProcess()
+        self.hasSpawned: Callable[[], None] = lambda: None
 
     def spawnProcess(
         self, protocol: Any, program: str, words: Any, environ: Any, childFDs: Any
@@ -57,6 +59,7 @@ class FakeReactor(Clock):
         self.spawned = (words, environ, childFDs)
         self.orders = Orders.read(childFDs[ORDERS])
         self.isSocket = socket.socket(fileno=os.dup(childFDs[LINK]))
+        self.hasSpawned()
         return self.process
 
     def adoptStreamConnection(self, descriptor: int, family: int, factory: Any) -> None:
@@ -95,6 +98,7 @@ class WorkerTests(SynchronousTestCase):
     def exit(self, reason: Exception) -> None:
         self.reactor.process.gone = True
         self.worker.processExited(Failure(reason))
+        self.worker.childConnectionLost(LOG)
         self.reactor.advance(0)
 
     def asked(self) -> int:
@@ -159,6 +163,22 @@ class WorkerTests(SynchronousTestCase):
         self.assertTrue(transport.disconnecting)
         self.assertEqual((reactor.getDelayedCalls(), self.happened), ([], []))
 
+    def test_endedBeforeItHasBegun(self) -> None:
+        """The host was so busy: its end is told once, and nobody waits for an answer of it."""
+        reactor = FakeReactor()
+        worker = Worker(
+            *(2, [], reactor, lambda: self.limits),
+            self.happened.append,
+            lambda worker, *reason: self.happened.append(reason),
+            lambda worker: self.happened.append("hung"),
+        )
+        reactor.hasSpawned = lambda: worker.processExited(Failure(ProcessTerminated(signal=9)))
+        worker.start(self.orders, {})
+        self.addCleanup(reactor.isSocket.close)
+        reactor.pump([1] * 200)
+        self.assertEqual(self.happened, [("signal", 9)])
+        self.assertEqual(reactor.getDelayedCalls(), [])
+
     def test_parentHung(self) -> None:
         """While nobody could hear an answer, its want says nothing."""
         self.worker.ready()
@@ -203,6 +223,28 @@ class WorkerTests(SynchronousTestCase):
             self.worker.kill()
             self.assertEqual(self.reactor.process.signals, [])
 
+    def test_logOutlivesIt(self) -> None:
+        """Its end is told when all is read of what it logged last, whichever comes first."""
+        self.worker.ready()
+        self.worker.processExited(Failure(ProcessDone(0)))
+        self.worker.childConnectionLost(1)
+        self.reactor.advance(0.9)
+        self.assertEqual(self.happened, ["ready"])
+        self.worker.childConnectionLost(LOG)
+        self.reactor.advance(0)
+        self.assertEqual(self.happened, ["ready", ("exit", 0)])
+        self.setUp()
+        self.worker.childConnectionLost(LOG)
+        self.worker.processExited(Failure(ProcessDone(0)))
+        self.reactor.advance(0)
+        self.assertEqual(self.happened, [("exit", 0)])
+
+    def test_logIsHeldOpen(self) -> None:
+        """By whoever: it is not waited for."""
+        self.worker.processExited(Failure(ProcessDone(0)))
+        self.reactor.advance(1)
+        self.assertEqual(self.happened, [("exit", 0)])
+
     def test_linkIsLost(self) -> None:
         """It is ending, or it is of no use."""
         self.worker.ready()
@@ -245,6 +287,17 @@ class EnvironmentTests(SynchronousTestCase):
 
 
 class OrdersTests(SynchronousTestCase):
+    def test_directoryIsGone(self) -> None:
+        """A worker may come when somebody has removed where the service was started."""
+        orders = Orders(1, 2, None, 70, {"demo": 0}, {"auth": []}, Limits(), [], b"", key=b"")
+        here, gone = os.getcwd(), self.mktemp()
+        os.mkdir(gone)
+        os.chdir(gone)
+        self.addCleanup(os.chdir, here)
+        os.rmdir(os.path.join(here, gone))
+        self.assertRaises(FileNotFoundError, os.getcwd)
+        self.assertEqual(orders.madeOptions().given, {"auth": []})
+
     def test_roundTrip(self) -> None:
         """What is read is what was written, with the descriptors of the one who reads."""
         kept = Kept(memoryFile(b"key"), Stamp(1, 2, 3, 4, 5, 6))

@@ -10,14 +10,20 @@ from typing import Any, cast
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.endpoints import serverFromString
-from twisted.internet.interfaces import IListeningPort, IStreamServerEndpoint
+from twisted.internet.interfaces import (
+    IListeningPort,
+    IProtocolFactory,
+    IStreamServerEndpoint,
+)
 from twisted.internet.protocol import Factory, Protocol
 from twisted.trial.unittest import TestCase
 from zope.interface import implementer
 
+from pop3svc.errors import SettingError
 from pop3svc.listeners import ListenerSettings
 from pop3svc.workers.sockets import HeldListener, InheritedEndpoint, SharedListener
 
+from .pki import Authority
 from .support import RecordingAudit
 
 
@@ -92,6 +98,49 @@ class SocketsTests(TestCase):
             self.assertEqual(path.stat().st_mode & 0o777, 0o640)
         await cast(Any, held.stopService())
         self.assertFalse(path.exists())
+
+    async def test_wrapped(self) -> None:
+        """With ssl: the workers would speak in the clear where TLS is promised."""
+        authority, pem = Authority(), self.mktemp()
+        authority.issue(pem, "localhost")
+        endpoint = f"ssl:0:interface=127.0.0.1:privateKey={pem}:certKey={pem}"
+        made = serverFromString(cast(Any, reactor), endpoint)
+        ports: list[IListeningPort] = []
+
+        @implementer(IStreamServerEndpoint)
+        class Noting:
+            def listen(self, protocolFactory: IProtocolFactory) -> Deferred[IListeningPort]:
+                listening = made.listen(protocolFactory)
+                listening.addCallback(ports.append)
+                return listening.addCallback(lambda _: ports[0])
+
+        settings = ListenerSettings(endpoint, "none")
+        held = HeldListener(settings, Noting(), Accepting(), RecordingAudit(), True)
+        with self.assertRaises(SettingError) as caught:
+            held.privilegedStartService()
+        self.assertEqual(
+            str(caught.exception),
+            f"cannot listen on {endpoint}: workers share sockets, and not the TLS that the"
+            " endpoint puts around them; leave --workers out, or use --pop3s tcp:",
+        )
+        await cast(Any, ports[0].stopListening())
+
+    def test_late(self) -> None:
+        """The workers are started with a socket that is there."""
+
+        @implementer(IStreamServerEndpoint)
+        class Late:
+            def listen(self, protocolFactory: IProtocolFactory) -> Deferred[IListeningPort]:
+                return Deferred()
+
+        settings = ListenerSettings("late:1", "none")
+        held = HeldListener(settings, Late(), Accepting(), RecordingAudit(), True)
+        with self.assertRaises(SettingError) as caught:
+            held.privilegedStartService()
+        self.assertEqual(
+            str(caught.exception),
+            "cannot listen on late:1: it takes its time; leave --workers out, or use tcp:",
+        )
 
     def test_notToBeShared(self) -> None:
         """An endpoint of somebody else's may have no socket at all."""

@@ -18,6 +18,7 @@ from threading import Thread
 from urllib.parse import urlsplit
 
 from ..errors import SettingError
+from ..startfiles import readFile
 from .ldapsettings import LdapSettings
 
 # The extended request StartTLS (RFC 4511 section 4.14.1) as message 1.
@@ -32,8 +33,12 @@ def makeContext(settings: LdapSettings) -> ssl.SSLContext:
     @return: TLS 1.2 at the least; verifies certificate and name unless told not to.
     @raise SettingError: the file of authorities holds none.
     """
+    authorities = None
+    if settings.authorities is not None:
+        # As all that is read at the start; a remark between certificates is in any language.
+        authorities = readFile(settings.authorities).decode("ascii", "ignore") or "\n"
     try:
-        context = ssl.create_default_context(cafile=settings.authorities)
+        context = ssl.create_default_context(cadata=authorities)
     except ssl.SSLError as error:
         raise SettingError(
             f"{settings.authorities} has no certificate; name a PEM file of authorities"

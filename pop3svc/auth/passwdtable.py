@@ -13,7 +13,7 @@ from twisted.logger import Logger
 from ..errors import CheckerUnavailable, SettingError
 from ..limits import Limits
 from ..pools import Pool, PoolFull
-from ..startfiles import Stamp
+from ..startfiles import Stamp, isFromStart
 from .names import NameRule
 from .passwdfile import Table, readTable
 from .shared import InFlight
@@ -62,6 +62,9 @@ class FollowedTable:
         found = readTable(self.path, None, self._most, rule)
         assert found is not None
         self._use(*found)
+        if isFromStart(self.path):
+            # That may be long ago: the first who logs in has the file looked at.
+            self._checkedAt -= _RECHECK_SECONDS
 
     def useLimits(self, limits: Limits) -> None:
         """With another bound on credentials the file means something else."""
@@ -80,16 +83,16 @@ class FollowedTable:
             await self._reading.join(None, lambda: Deferred.fromCoroutine(self._read()))
 
     async def _read(self) -> None:
+        most = self._most
         try:
-            found = await self._files.run(
-                readTable, self.path, self._signature, self._most, self.rule
-            )
+            found = await self._files.run(readTable, self.path, self._signature, most, self.rule)
         except PoolFull as error:
             raise CheckerUnavailable(str(error)) from error
         except SettingError as error:
             self._keep(str(error))
         else:
-            if found:
+            # With another bound meanwhile it means something else, and is read again.
+            if found and most == self._most:
                 self._use(*found)
             self._fault = None
         finally:

@@ -6,7 +6,10 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
+
+from twisted.internet.error import ReactorNotRunning
 
 _ENDS = (signal.SIGTERM, signal.SIGINT)
 
@@ -32,8 +35,14 @@ def handleSignals(reactor: Any, reload: Callable[[], None]) -> None:
         for each in _ENDS:
             # Not SIG_IGN: Python complains about a signal that has come meanwhile.
             signal.signal(each, lambda *_: None)
-        reactor.callFromThread(reactor.stop)
+        reactor.callFromThread(_stop, reactor)
 
     signal.signal(signal.SIGHUP, lambda *_: reactor.callFromThread(reload))
     for each in _ENDS:
         signal.signal(each, stop)
+
+
+def _stop(reactor: Any) -> None:
+    # It may be ending for another reason: a worker's parent has said so, for one.
+    with suppress(ReactorNotRunning):
+        reactor.stop()

@@ -7,6 +7,7 @@ from __future__ import annotations
 import atexit
 import os
 import sys
+from contextlib import suppress
 from typing import Any, NoReturn
 
 from twisted.logger import Logger
@@ -38,7 +39,9 @@ def endRunning(sentence: str, reactor: Any) -> None:
     """
     _log.critical("{sentence}", sentence=sentence)
     if sys.__stderr__ is not None:
-        print(f"twistd pop3svc: {sentence}", file=sys.__stderr__, flush=True)
+        # Whoever read there may be gone, such as a terminal; it is to end all the same.
+        with suppress(OSError):
+            print(f"twistd pop3svc: {sentence}", file=sys.__stderr__, flush=True)
     atexit.register(_fail)
     reactor.stop()
 

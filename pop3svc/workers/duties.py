@@ -12,6 +12,7 @@ from twisted.internet.error import ReactorNotRunning
 
 from ..limits import Limits
 from ..operations.audit import Audit, Subject
+from ..operations.garbage import setAside
 from ..serving import POP3Service
 from .commands import Drain, Ping, Reload
 from .link import Part
@@ -44,6 +45,11 @@ class Faults:
 
 class WorkersService(POP3Service):
     """A worker's. Signals are for the parent, but for those that end everything."""
+
+    def _serve(self, reactor: Any) -> None:
+        # Its options are not of twistd, and the process is the service's own all the same.
+        setAside()
+        super()._serve(reactor)
 
     def reload(self) -> None:
         """Whoever tells all processes of a group tells the parent, too."""

@@ -41,7 +41,7 @@ class Link(AMP):
     def __init__(self, parts: Sequence[Part], closed: Callable[[], None]) -> None:
         """@param closed: called when the connection has ended."""
         super().__init__()
-        self.up = False
+        self.up = self._closing = False
         self._parts = parts
         self._closed = closed
         for each in parts:
@@ -67,6 +67,11 @@ class Link(AMP):
         self.transport = None
         self._closed()
 
+    def dataReceived(self, data: bytes) -> None:
+        """What arrives after L{close}, of somebody who is gone, is not heard."""
+        if not self._closing:
+            super().dataReceived(data)
+
     def tellLost(self) -> None:
         """The other process is gone: tell all parts."""
         for each in self._parts:
@@ -82,6 +87,7 @@ class Link(AMP):
         return self.callRemote(command, **arguments)
 
     def close(self) -> None:
-        """Say nothing more."""
+        """Say nothing more, and hear nothing."""
+        self._closing = True
         if self.transport is not None:
             self.transport.loseConnection()

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import json
 import os
-from threading import Lock
+import time
+from select import POLLOUT, poll
+from threading import RLock
+from typing import Any
 
 from constantly import NamedConstant
-from twisted.internet.interfaces import IReactorTime
 from twisted.logger import (
     ILogObserver,
     InvalidLogLevelError,
@@ -26,6 +28,9 @@ _log = Logger()
 # The most that waits for a parent that hangs; what comes then is lost.
 _HELD_OCTETS = 1 << 20
 _AGAIN_SECONDS = 0.1
+# How long the end of the process waits for a parent that is behind; a little more, and
+# that would kill it.
+_LAST_SECONDS = 3
 
 # Longer is no line of ours.
 _LINE_OCTETS = 1 << 20
@@ -38,14 +43,15 @@ class LogWriter:
     that dies.
     """
 
-    def __init__(self, descriptor: int, clock: IReactorTime) -> None:
+    def __init__(self, descriptor: int, reactor: Any) -> None:
         """@param descriptor: of the pipe; made non-blocking."""
         os.set_blocking(descriptor, False)
         self._descriptor = descriptor
-        self._clock = clock
+        self._reactor = reactor
         self._waiting = b""
-        # Threads have something to say, too.
-        self._lock = Lock()
+        # Threads have something to say, too; and the collector of garbage, of a failure
+        # that nobody has looked at, in the midst of what is done here.
+        self._lock = RLock()
 
     def __call__(self, event: LogEvent) -> None:
         """@see: L{ILogObserver}"""
@@ -62,17 +68,25 @@ class LogWriter:
             self._write()
 
     def flush(self) -> None:
-        """The process ends: whoever does not read now never will."""
-        self._write(again=False)
+        """The process ends: what a parent that is busy has not read yet it reads soon."""
+        writable, end = poll(), time.monotonic() + _LAST_SECONDS
+        writable.register(self._descriptor, POLLOUT)
+        while self._waiting and (left := end - time.monotonic()) > 0:
+            writable.poll(left * 1000)
+            self._write(again=False)
 
     def _write(self, again: bool = True) -> None:
         with self._lock:
             try:
                 while self._waiting:
-                    self._waiting = self._waiting[os.write(self._descriptor, self._waiting) :]
+                    written = os.write(self._descriptor, self._waiting)
+                    self._waiting = self._waiting[written:]
             except BlockingIOError:
                 if again:
-                    self._clock.callLater(_AGAIN_SECONDS, self._write)
+                    # This may be no thread of the reactor's.
+                    self._reactor.callFromThread(
+                        self._reactor.callLater, _AGAIN_SECONDS, self._write
+                    )
             except OSError:
                 # The parent is gone, and with it the log.
                 self._waiting = b""
@@ -92,7 +106,7 @@ class LogReader:
         for each in lines:
             try:
                 _tell(*json.loads(each))
-            except (ValueError, TypeError, InvalidLogLevelError):
+            except (ValueError, TypeError, RecursionError, InvalidLogLevelError):
                 _log.warn("a worker's log holds what no worker writes")
 
 

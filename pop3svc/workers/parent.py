@@ -7,6 +7,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import ExitStack
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -90,16 +91,14 @@ class Parent:
         worker = Worker(
             number, parts, self._reactor, self._limits, crew.ready, crew.ended, crew.hung
         )
-        certificates = {
-            path: Kept(memoryFile(octets), stamp)
-            for each in self.certificates
-            for path, (octets, stamp) in each.kept().items()
-        }
-        try:
+        # Several oldest versions of TLS share their files.
+        kept = {path: of for each in self.certificates for path, of in each.kept().items()}
+        certificates = {}
+        with ExitStack() as closing:
+            for path, (octets, stamp) in kept.items():
+                certificates[path] = Kept(memoryFile(octets), stamp)
+                closing.callback(os.close, certificates[path].descriptor)
             worker.start(self._orders(number, certificates), self._environment)
-        finally:
-            for each in certificates.values():
-                os.close(each.descriptor)
         return worker
 
     def _orders(self, number: int, certificates: dict[str, Kept]) -> Orders:
@@ -144,11 +143,7 @@ class _Counted(Admission):
 
 def checkFitness(options: Options) -> None:
     """@raise SettingError: there cannot be workers."""
-    if options.given["maildrop"][0].partition(":")[0] == "memory":
-        raise SettingError(
-            "--maildrop memory: is of one process, and workers would each have another; leave"
-            " --workers out"
-        )
+    checkShareable(options)
     if options.parent is None:
         raise SettingError("--workers is for twistd, whose process starts them; leave it out")
     twistd = options.parent
@@ -156,11 +151,30 @@ def checkFitness(options: Options) -> None:
         raise SettingError(
             "--workers starts programs, and there are none where --chroot leads; leave one out"
         )
-    # Root has started Python, and the service's user is to start it again.
+    checkPrograms(twistd["uid"], twistd["gid"])
+
+
+def checkShareable(options: Options) -> None:
+    """@raise SettingError: the maildrops are those of one process."""
+    if options.given["maildrop"][0].partition(":")[0] == "memory":
+        raise SettingError(
+            "--maildrop memory: is of one process, and workers would each have another; leave"
+            " --workers out"
+        )
+
+
+def checkPrograms(uid: int | None, gid: int | None) -> None:
+    """
+    Root has started Python, and the service's user is to start it again.
+
+    @param uid: as twistd's C{--uid}.
+    @param gid: as twistd's C{--gid}.
+    @raise SettingError: that user cannot.
+    """
     programs = [os.path.realpath(each) for each in (sys.executable, os.__file__, __file__)]
     # As it is called, too: a virtual environment's is a link, and elsewhere than its goal.
     programs += [sys.executable, os.path.realpath(twisted.__file__)]
-    path = outOfReach(twistd["uid"], twistd["gid"], programs)
+    path = outOfReach(uid, gid, programs)
     if path is not None:
         raise SettingError(
             f"--workers runs {path} again under --uid, and that user cannot read it; install"

@@ -31,6 +31,8 @@ _log = Logger(namespace="pop3svc.worker")
 _START_SECONDS = 120
 # From the end of its reactor to that of its process.
 _LAST_SECONDS = 5
+# From its end to that of its log, which no program that it has started holds open.
+_LOG_SECONDS = 1
 _COMMAND = ("-P", "-m", "pop3svc.workers.worker")
 # What is for the service's own process, and not for those it starts.
 _OURS = (
@@ -74,6 +76,8 @@ class Worker(ProcessProtocol, Part):
         self._ended = ended
         self._hung = hung
         self._logs = LogReader()
+        self._logged = False
+        self._ending: IDelayedCall | None = None
         self._printed = b""
         # When it answered last, and when we are to look at that again.
         self._heard = self._due = reactor.seconds()
@@ -107,15 +111,19 @@ class Worker(ProcessProtocol, Part):
                 **inherited,
             }
             arguments = [sys.executable, *_COMMAND, str(self.number)]
+            # On a busy host it may have ended before this returns.
+            self._alive = True
             try:
                 self._process = self._reactor.spawnProcess(
                     self, sys.executable, arguments, environ, childFDs=words
                 )
             except OSError:
+                self._alive = False
                 self.link.close()
                 raise
-        self.pid, self._alive = self._process.pid, True
-        self._beat()
+        if self._alive:
+            self.pid = self._process.pid
+            self._beat()
 
     def drain(self) -> None:
         """Whoever is in may finish."""
@@ -165,8 +173,16 @@ class Worker(ProcessProtocol, Part):
                 each.cancel()
         self.link.close()
         self.link.tellLost()
-        # What it printed last may be in the pipe still.
-        self._reactor.callLater(0, self._ended, self, *_diedOf(reason))
+        # What it logged last may be in the pipe still.
+        seconds = 0 if self._logged else _LOG_SECONDS
+        self._ending = self._reactor.callLater(seconds, self._ended, self, *_diedOf(reason))
+
+    def childConnectionLost(self, childFD: int) -> None:
+        """@see: L{twisted.internet.interfaces.IProcessProtocol}"""
+        if childFD == LOG:
+            self._logged = True
+            if self._ending is not None and self._ending.active():
+                self._ending.reset(0)
 
     def _linkClosed(self) -> None:
         """It can be told nothing any more, so it is about to end, or must."""

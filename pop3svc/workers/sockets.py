@@ -41,10 +41,23 @@ class HeldListener(Listener):
         """Of those who will accept."""
         return self._settings
 
+    def privilegedStartService(self) -> None:
+        super().privilegedStartService()
+        if not self.listening.called:
+            # An endpoint of somebody else's. The first workers would come too soon.
+            late = SettingError("it takes its time; leave --workers out, or use tcp:")
+            self._fail(Failure(late))
+
     def _cbListening(self, port: IListeningPort) -> None:
         if not IReadDescriptor.providedBy(port):
             raise SettingError("its sockets cannot be shared; leave --workers out, or use tcp:")
         held: Any = port
+        if held.factory is not self._factory:
+            # Such as ssl: workers would know nothing of it, and speak in the clear.
+            raise SettingError(
+                "workers share sockets, and not the TLS that the endpoint puts around them;"
+                " leave --workers out, or use --pop3s tcp:"
+            )
         # Twisted adds readers before it runs, and accepts nobody before that.
         held.stopReading()
         # Not shut down at the end, which would be an error for who still accepts.

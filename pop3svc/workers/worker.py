@@ -35,14 +35,13 @@ def main() -> None:
     os.close(ORDERS)
     _keepInherited()
     reactor = _reactor(orders.reactor)
-    from twisted.internet.interfaces import IReactorTime
     from twisted.logger import globalLogBeginner
 
     from ..operations.clocks import keepDeadlines
     from .logs import LogWriter
 
     keepDeadlines(reactor)
-    log = LogWriter(LOG, IReactorTime(reactor))
+    log = LogWriter(LOG, reactor)
     globalLogBeginner.beginLoggingTo([log], redirectStandardIO=False)
     try:
         from ..service import makeWorker
