@@ -26,6 +26,7 @@ from .lines import BoundedLineReceiver
 from .operations.audit import Subject
 from .operations.reasons import ENDS
 from .peers import networkOf, peerName, tuneConnection
+from .progress import isClosing
 from .silence import Outcome, Silence, Wait
 from .timers import Deadlines
 from .transfer import IOutletListener, Outlet, OutletClosed
@@ -215,7 +216,8 @@ class Connection(BoundedLineReceiver):
             # That a peer who is kept waiting has hung up is seen only while it is read.
             kept = self._knock is not None and self._knock.kept
             (self.transport.resumeProducing if kept else self.transport.pauseProducing)()
-        elif self.paused:
+        elif self.paused and not isClosing(self.transport):
+            # Else no answer would arrive, and what DELE and QUIT ask for must not be done.
             self.resumeProducing()
 
     def _crowdOut(self) -> None:

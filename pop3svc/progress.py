@@ -12,6 +12,9 @@ import fcntl
 import socket
 import struct
 import termios
+from typing import Any
+
+from twisted.protocols.policies import ProtocolWrapper
 
 # struct tcp_info of Linux: 8 octets, 24 words, two rates, then the count.
 _BYTES_ACKED = struct.Struct("=120xQ")
@@ -50,3 +53,13 @@ def octetsOutstanding(transport: object) -> int:
     answer = fcntl.ioctl(connection, termios.TIOCOUTQ, _INT.pack(0))
     count: int = _INT.unpack(answer)[0]
     return count
+
+
+def isClosing(transport: Any) -> bool:
+    """
+    @param transport: a connection, bare or inside TLS, that we do not close ourselves.
+    @return: whether nothing more gets through: the peer has said TLS's goodbye.
+    """
+    while isinstance(transport, ProtocolWrapper):
+        transport = transport.transport
+    return bool(getattr(transport, "disconnecting", False))

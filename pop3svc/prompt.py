@@ -11,16 +11,21 @@ dearer, by an eighth: between two of them whoever reads them has gone to sleep.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
+from twisted.internet._newtls import _BypassTLS
+from twisted.internet.abstract import FileDescriptor
 from twisted.internet.error import ConnectionDone, ConnectionLost
-from twisted.internet.interfaces import IListeningPort, IReactorTime
+from twisted.internet.interfaces import IListeningPort, IReactorTime, ISSLTransport
+from twisted.internet.main import CONNECTION_DONE
 from twisted.internet.tcp import Port, Server
 from twisted.logger import Logger
-from twisted.protocols.tls import TLSMemoryBIOProtocol
+from twisted.protocols.tls import TLSMemoryBIOFactory, TLSMemoryBIOProtocol
 from twisted.python.failure import Failure
+from zope.interface import directlyProvides
 
 from .peers import tuneSocket
 
@@ -65,13 +70,47 @@ class PromptServer(Server):
         self._round = thisRound
 
     def doRead(self) -> Any:
+        # Who has been heard is past the greeting: no later write may, within itself, have
+        # a producer go on.
+        self._fresh = False
         before, self._holding = self._toWrite, True
         try:
-            return super().doRead()
+            why = super().doRead()
         finally:
             self._holding = False
             if self._toWrite and not before:
                 self._round.add(self)
+        if why is CONNECTION_DONE and self._isSending():
+            # The peer has said all, as from a pipe, and may still listen.
+            FileDescriptor.loseConnection(self)
+            return None
+        return why
+
+    def _isSending(self) -> bool:
+        """There are answers that the kernel did not take yet, and none behind them."""
+        return bool(self.dataBuffer or self._tempDataLen) and not self.producerPaused
+
+    def startTLS(self, creator: Any, normal: bool = True) -> None:
+        """
+        As Twisted's, with L{PromptTLS}.
+
+        @param creator: makes the connection of OpenSSL.
+        @param normal: who was connected to is the server of TLS, too.
+        """
+        producer, streaming = self.producer, self.streamingProducer
+        if producer is not None:
+            self.unregisterProducer()
+        nothing, clock = cast(Any, None), cast(Any, self.reactor)
+        factory = TLSMemoryBIOFactory(creator, not normal, nothing, clock)
+        inside = PromptTLS(factory, self.protocol, False)
+        self.protocol = inside
+        self.getHandle = inside.getHandle  # type: ignore[method-assign]
+        self.getPeerCertificate = inside.getPeerCertificate
+        directlyProvides(self, ISSLTransport)
+        self.TLS = True
+        inside.makeConnection(_BypassTLS(FileDescriptor, self))
+        if producer is not None:
+            self.registerProducer(producer, streaming)
 
     def sendNow(self) -> None:
         """The round is over."""
@@ -82,14 +121,19 @@ class PromptServer(Server):
             why = self.doWrite()
         except Exception:
             # As the reactor does it: this connection ends, and no other.
-            failure = Failure()
-            self._log.failure("sending", failure)
-            self.connectionLost(failure)
-            return
+            why = sys.exc_info()[1]
+            self._log.failure("sending")
         if why is not None:
-            self.connectionLost(Failure(why))
+            self._lose(Failure(why))
         elif self.dataBuffer or self._tempDataLen:
             self._ask()
+
+    def _lose(self, failure: Failure) -> None:
+        """Whatever a protocol makes of it, others of this round have answers, too."""
+        try:
+            self.connectionLost(failure)
+        except Exception:
+            self._log.failure("losing a connection")
 
     def startWriting(self) -> None:
         if self._holding or self._toWrite:
@@ -170,6 +214,12 @@ class PromptTLS(TLSMemoryBIOProtocol):
     def connectionLost(self, reason: Failure = Failure(ConnectionDone())) -> None:  # noqa: B008
         self._held = []
         super().connectionLost(reason)
+
+    def _shutdownTLS(self) -> None:
+        # To the peer's goodbye OpenSSL answers with ours, and nothing may come behind it.
+        if self._handshakeDone:
+            self._letGo()
+        super()._shutdownTLS()
 
     def _letGo(self) -> None:
         held, self._held, self._heldOctets = self._held, [], 0

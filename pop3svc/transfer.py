@@ -20,7 +20,7 @@ from .core.stuffing import Stuffing, stuffed
 from .hits import hit
 from .interfaces import IMessageReader
 from .limits import Limits
-from .progress import octetsAcknowledged, octetsOutstanding
+from .progress import isClosing, octetsAcknowledged, octetsOutstanding
 
 # What a transport may hold of its own accord: it asks for a pause above 64 KiB
 # of output, and reads up to 64 KiB of input at once.
@@ -154,6 +154,10 @@ class Outlet:
 
     def resumeProducing(self) -> None:
         """The buffer is empty."""
+        if isClosing(self._transport):
+            # As long as somebody has more to send, it would not close.
+            self._transport.unregisterProducer()
+            return
         self.congested = False
         self._goOn()
         self._listener.outletChanged()

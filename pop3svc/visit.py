@@ -112,6 +112,9 @@ class Visit:
         except _TROUBLES:
             # openMessage has the last word on what is wrong.
             return False
+        except Exception:
+            self._audit.fault(self._subject, "retrieving a message")
+            return False
         if message is None:
             return False
         self._retrieved(number, sendWhole(message, opening, outlet))

@@ -184,6 +184,11 @@ class Transport(StringTransport):
         if self.producer is not None:
             self.producer.resumeProducing()
 
+    def resumeProducing(self) -> None:
+        """One that is being closed is not read any more."""
+        if not self.disconnecting:
+            super().resumeProducing()
+
     def abortConnection(self) -> None:
         self.aborted = True
         self.disconnecting = True

@@ -27,7 +27,7 @@ RULES: dict[str, set[str]] = {
     "snapshot": set(),
     "pools": set(),
     "admission": {"limits"},
-    "refused": set(),
+    "refused": {"prompt"},
     "printable": set(),
     "startfiles": set(),
     "servicekey": set(),
@@ -38,7 +38,7 @@ RULES: dict[str, set[str]] = {
     # It sees what the service is made of, and never the service.
     "checking": COMMON
     | {"checking", "auth", "maildrops", "operations", "parts", "options", "listeners"}
-    | {"certificates", "monitoring.access", "printable"},
+    | {"certificates", "monitoring.access", "printable", "workers.parent"},
     # It makes nothing of the options: the service does, in each process.
     "workers": COMMON
     | {"workers", "auth", "operations", "options", "listeners", "tls"}

@@ -4,7 +4,9 @@ L{pop3svc.prompt}: what is written while something is read leaves in the same ro
 
 from __future__ import annotations
 
+import contextlib
 import socket
+from types import SimpleNamespace
 from typing import Any
 
 from twisted.internet import reactor as _reactor
@@ -146,6 +148,60 @@ class PromptTests(TestCase):
         self.clock.advance(0)
         self.assertEqual(protocol.lost, [ZeroDivisionError])
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+
+    def test_faultOfAnEnd(self) -> None:
+        """A protocol that cannot bear to lose its connection keeps no answer from others."""
+        self.connect(b"hello", b"one")
+        broken, peer = self.server, self.peer
+        self.connect(b"hello", b"two")
+        self.server._round = broken._round
+        self.patch(broken, "doWrite", lambda: ConnectionLost())
+        self.patch(broken, "connectionLost", lambda reason: 1 / 0)
+        for end, server in ((peer, broken), (self.peer, self.server)):
+            end.sendall(b"x")
+            server.doRead()
+        broken._round._end()
+        self.assertEqual(self.peer.recv(100), b"hellotwo")
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+
+    def test_producer(self) -> None:
+        """It is not told to go on before what it is writing is written."""
+        self.connect(b"")
+        told: list[str] = []
+        producer = SimpleNamespace(
+            pauseProducing=lambda: told.append("pause"), resumeProducing=lambda: told.append("go")
+        )
+        self.server.registerProducer(producer, True)
+        self.say(b"x")
+        self.server.write(b"x" * 70_000)
+        self.assertEqual(told, ["pause"])
+        while "go" not in told:
+            self.server.doWrite()
+            self.peer.recv(1 << 17)
+        self.assertEqual(told, ["pause", "go"])
+
+    def test_halfClosed(self) -> None:
+        """Who says no more and still listens gets all answers, and then the end."""
+        large = b"x" * 5_000_000
+        self.connect(b"", large)
+        self.say(b"x")
+        self.peer.shutdown(socket.SHUT_WR)
+        self.assertIsNone(self.server.doRead())
+        octets, why = 0, None
+        while why is None:
+            with contextlib.suppress(BlockingIOError):
+                octets += len(self.peer.recv(1 << 20))
+            why = self.server.doWrite()
+        with contextlib.suppress(BlockingIOError):
+            while data := self.peer.recv(1 << 20):
+                octets += len(data)
+        self.assertEqual((octets, type(why)), (len(large), ConnectionDone))
+
+    def test_closed(self) -> None:
+        """Where there is nothing to send the end is the end."""
+        self.connect(b"hello")
+        self.peer.shutdown(socket.SHUT_WR)
+        self.assertIsInstance(self.server.doRead(), ConnectionDone)
 
     def test_lostMeanwhile(self) -> None:
         """Nothing is sent on a connection that has ended in this round."""

@@ -128,6 +128,35 @@ class PromptTLSTests(TestCase):
         self.assertEqual(self.say(b"QUIT"), b"bye")
         self.assertTrue(self.client.get_shutdown() & SSL.RECEIVED_SHUTDOWN)
 
+    def test_goodbye(self) -> None:
+        """What was asked before the peer's goodbye is answered before ours."""
+        self.greeted(b"one")
+        self.client.send(b"x")
+        self.client.shutdown()
+        self.flight()
+        self.assertEqual(self.heard(), b"one")
+        self.assertTrue(self.client.get_shutdown() & SSL.RECEIVED_SHUTDOWN)
+
+    def test_afterSTLS(self) -> None:
+        """It is the same TLS there, to the goodbye."""
+        self.connect(b"")
+        talker = Talker(b"", b"one", b"two")
+        path = Authority().issue(self.mktemp(), "localhost")
+        ours, self.reactor = self.server.socket, Watched()
+        self.server = PromptServer(
+            Round(self.clock), ours, talker, ("192.0.2.1", 1), None, 1, self.reactor
+        )
+        talker.makeConnection(self.server)
+        self.server.startTLS(ServerTLS([(path, path)]))
+        for _ in range(2):
+            self.flight()
+        self.assertEqual(self.say(b"x"), b"onetwo")
+        self.client.send(b"x")
+        self.client.shutdown()
+        self.flight()
+        self.assertEqual(self.heard(), b"onetwo")
+        self.assertEqual((self.records, self.reactor.writers), ([6, 6], []))
+
     def test_fault(self) -> None:
         """What was answered before a command that fails is sent all the same."""
         self.greeted()

@@ -109,6 +109,11 @@ class Upgraded:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._current, name)
 
+    @property
+    def disconnecting(self) -> bool:
+        """TLS does not change what this says."""
+        return self._connection.transport.disconnecting
+
     def startTLS(self, tls: ServerTLS) -> None:
         below = self._connection.transport
         producer = below.producer
@@ -195,6 +200,31 @@ class ImplicitChannelTests(InsideTLS):
         self.assertTrue(connection.closing)
         both = SSL.SENT_SHUTDOWN | SSL.RECEIVED_SHUTDOWN
         self.assertEqual(connection.client.get_shutdown(), both)
+
+    def test_goodbyeWhileSending(self) -> None:
+        """What no answer can reach the peer for is not done: the message is not sent whole."""
+        connection = self.connect([test_protocol.BIG])
+        connection.login()
+        connection.transport.room = 60_000
+        connection.client.send(b"RETR 1\r\nDELE 1\r\nQUIT\r\n")
+        connection.client.shutdown()
+        connection.pump()
+        connection.transport.takeMore()
+        connection.pump()
+        connection.lose()
+        self.assertEqual(connection.maildrop.calls, ["close"])
+
+    def test_goodbyeWhileWaiting(self) -> None:
+        connection = self.connect()
+        connection.login()
+        connection.maildrop.held.add("open")
+        connection.client.send(b"RETR 1\r\nDELE 1\r\nQUIT\r\n")
+        connection.client.shutdown()
+        connection.pump()
+        connection.maildrop.go("open")
+        connection.pump()
+        connection.lose()
+        self.assertEqual(connection.maildrop.calls, ["close"])
 
 
 class STLSWaitTests(ImplicitWaitTests):

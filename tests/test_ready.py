@@ -51,6 +51,14 @@ class ReadyTests(SynchronousTestCase):
         self.assertEqual(self.connection.received().count(b"\r\n.\r\n"), 2)
         self.assertEqual((self.asked, len(self.maildrop.readers)), ([1, 2], 2))
 
+    def test_fault(self) -> None:
+        """A store's own fault is in the log; the message is opened, the session goes on."""
+        self.ready[1] = ZeroDivisionError()
+        self.connection.send(b"RETR 1\r\nNOOP\r\n")
+        self.assertTrue(self.connection.received().endswith(b"\r\n.\r\n+OK still here\r\n"))
+        (event,) = self.connection.audit.events("fault")
+        self.assertIs(event["failure"].type, ZeroDivisionError)
+
     def test_notAsked(self) -> None:
         """Neither for what may not be held at once, nor for TOP."""
         self.connection.send(b"TOP 1 0\r\nRETR 3\r\n")
