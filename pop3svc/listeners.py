@@ -20,6 +20,7 @@ from twisted.internet.interfaces import (
     IReactorTime,
     IStreamServerEndpoint,
 )
+from twisted.internet.protocol import Protocol
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
@@ -42,6 +43,9 @@ _PROXIED = "haproxy:"
 # a second later, and their mail program looks slow. The kernel may have a smaller bound.
 _QUEUEING = ("tcp", "tcp6", "unix")
 _BACKLOG = ":backlog=1024"
+
+# Endpoints that put nothing between a connection and the factory.
+_BARE = (*_QUEUEING, "systemd", _PROXIED.removesuffix(":"))
 
 
 @dataclass(frozen=True)
@@ -84,7 +88,8 @@ def makeEndpoint(reactor: Any, description: str) -> IStreamServerEndpoint:
         bare += _BACKLOG
     try:
         return serverFromString(reactor, bare)
-    except (ValueError, TypeError, LookupError, OSError) as error:
+    except Exception as error:
+        # Whoever reads it may be somebody else's, and raise what they like.
         raise SettingError(
             f"{description!r} is no server endpoint, such as tcp:110 or"
             f" tcp:995:interface=192.0.2.1: {error}"
@@ -122,6 +127,40 @@ class Fence:
         self._inside.doStop()
 
 
+class _HangUp(Protocol):
+    """Nobody is served."""
+
+    # Whatever the endpoint makes, see POP3Protocol.
+    transport: Any
+
+    def connectionMade(self) -> None:
+        self.transport.abortConnection()
+
+
+@implementer(IProtocolFactory)
+class NeverNone:
+    """
+    Hangs up itself where a factory says C{None}. An endpoint with a TLS of its own, such
+    as C{ssl:}, puts that around whatever it is told: such a connection would end with its
+    peer alone, and be counted nowhere.
+    """
+
+    noisy = False
+
+    def __init__(self, inside: IProtocolFactory) -> None:
+        self._inside = inside
+
+    def buildProtocol(self, addr: IAddress) -> IProtocol:
+        """@return: always one."""
+        return self._inside.buildProtocol(addr) or _HangUp()
+
+    def doStart(self) -> None:
+        self._inside.doStart()
+
+    def doStop(self) -> None:
+        self._inside.doStop()
+
+
 class Listener(Service):
     """
     One endpoint. It is bound while twistd still has the privileges to.
@@ -142,7 +181,8 @@ class Listener(Service):
         """
         self._settings = settings
         self._endpoint = endpoint
-        self._factory = factory
+        isBare = settings.endpoint.partition(":")[0] in _BARE
+        self._factory = factory if isBare else NeverNone(factory)
         self._audit = audit
         self._daemon = daemon
         self._port: IListeningPort | None = None

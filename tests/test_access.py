@@ -86,6 +86,12 @@ class TokenTests(TestCase):
         error = self.assertRaises(SettingError, Access, "tcp:8110:interface=192.0.2.1", None)
         self.assertIn("add --http-token FILE", str(error))
 
+    def test_proxied(self) -> None:
+        """Each request would be refused as none."""
+        path = self.write(TOKEN)
+        error = self.assertRaises(SettingError, Access, "haproxy:tcp:8110", path)
+        self.assertIn("the pages take no PROXY header", str(error))
+
     def test_reload(self) -> None:
         """A bad new token leaves the old one."""
         access = Access("tcp:1:interface=192.0.2.1", self.write(TOKEN))

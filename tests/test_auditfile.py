@@ -82,6 +82,17 @@ class AuditFileTests(SynchronousTestCase):
         file.close()
         self.assertEqual((moved.read_bytes(), self.path.read_bytes()), (b"old\n", b"new\n"))
 
+    def test_standardOutputStays(self) -> None:
+        """A worker has inherited it; its own is a pipe to its parent."""
+        ours, theirs = os.pipe()
+        file = AuditFile("-", self.clock, lambda: self.wall, descriptor=theirs)
+        file.write("old")
+        file.reopen()
+        file.write("new")
+        file.close()
+        with open(ours, "rb") as pipe:
+            self.assertEqual(pipe.read(), b"old\nnew\n")
+
     def test_cannotBeReopened(self) -> None:
         file = self.make()
         self.path.unlink()

@@ -84,5 +84,14 @@ class ExpositionTests(TestCase):
             self.web.get(b"/metrics", b"Accept: " + accept)
             self.assertEqual((self.web.status, self.web.faults), (200, []), accept)
 
+    def test_noUTF8(self) -> None:
+        """A file's name may be any octets; they are shown, on the status page, too."""
+        (pair,) = self.web.certificates.pairs
+        pair.certificate = "caf\udce9.pem"
+        labels = frozenset({("certificate", r"caf\udce9.pem")})
+        self.assertIn((PREFIX + "certificate_expiry_timestamp_seconds", labels), self.samples())
+        self.assertIn(rb">caf\udce9.pem<", self.web.get(b"/"))
+        self.assertEqual((self.web.status, self.web.faults), (200, []))
+
     def test_process(self) -> None:
         self.assertGreater(self.samples()["process_resident_memory_bytes", frozenset()], 1e6)

@@ -8,8 +8,12 @@ from typing import Any
 from twisted.trial.unittest import TestCase
 
 from pop3svc.monitoring.numbers import Taken, toJSON
+from pop3svc.monitoring.taking import Taking
 from pop3svc.monitoring.totals import Totals
 from pop3svc.operations.tally import SESSION_SECONDS, Histogram
+from pop3svc.pools import Pool
+
+from .monitored import Monitored
 
 
 def answer(pid: int, began: float = 1.0, logins: float = 0, **gauges: float) -> dict[str, Any]:
@@ -80,3 +84,18 @@ class TotalsTests(TestCase):
         self.assertEqual(len(self.totals._heard), 65)
         self.totals.update([])
         self.assertEqual(self.logins(), 400)
+
+    def test_parent(self) -> None:
+        """It makes the pools of those that serve, and has no room for work to offer."""
+        web, others = Monitored(), Pool("others", 1, 1)
+        factory = web.mail.factory
+        parent = Taking(
+            [factory], factory.audit, None, [], factory.doorkeeper.throttle, web.clock, serves=False
+        )
+        worker = web.taking.answer({})
+        self.totals.update([worker])
+        bound = self.totals.value("pool_bound", "maildir")
+        self.assertGreaterEqual(bound, web.pool.most)
+        self.totals.update([worker, {**parent.answer({}), "pid": 0}])
+        self.assertEqual(self.totals.value("pool_bound", "maildir"), bound)
+        self.assertEqual(self.totals.value("pool_bound", "others"), 2 * others.most)

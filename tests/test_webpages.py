@@ -89,6 +89,16 @@ class RequestTests(TestCase):
         one = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: keep-alive\r\n\r\n"
         self.assertEqual(self.web.ask(one + one).count(b"HTTP/1.1 200"), 1)
 
+    def test_afterTheEnd(self) -> None:
+        """What comes behind a refusal, as it does inside TLS, is neither answered nor a fault."""
+        good = b"GET / HTTP/1.1\r\nHost: localhost\r\n"
+        for bad, status in ((b"bad\r\n", b"400"), (good + b"Content-Length: 1\r\n\r\n", b"413")):
+            channel, transport = self.web.open()
+            for octets in (bad, b"\r\n", good + b"\r\n"):
+                channel.dataReceived(octets)
+            self.assertEqual(transport.value().split(b" ")[1], status)
+            self.assertEqual(transport.value().count(b"HTTP/1.1 "), 1)
+
     def test_peerGone(self) -> None:
         """Whoever hangs up while the processes are asked makes no noise."""
         from twisted.internet.defer import Deferred

@@ -76,8 +76,14 @@ class Access:
     def __init__(self, endpoint: str, tokenFile: str | None) -> None:
         """
         @param endpoint: as L{onLoopback} returns it.
-        @raise SettingError: the token is missing, or no good.
+        @raise SettingError: the token is missing, or no good; or nobody here would read
+            what a proxy says first.
         """
+        if endpoint.startswith("haproxy:"):
+            raise SettingError(
+                f"--http {endpoint}: the pages take no PROXY header; leave haproxy: out, and"
+                " have the proxy send none"
+            )
         self._tokenFile = tokenFile
         self._isUnix = endpoint.startswith("unix:")
         self._token = b""

@@ -62,7 +62,8 @@ _ALL = (
     Measure(
         "strangers_ended_total",
         "counter",
-        "Connections that ended before a login and were no abuse, by their end.",
+        "Connections that ended before a login and were no abuse, by their end; who connects"
+        " and goes, as monitors do, is not counted.",
         ("end",),
     ),
     Measure(

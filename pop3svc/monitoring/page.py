@@ -83,7 +83,9 @@ def statusPage(shown: Shown) -> bytes:
         tag("link", rel="icon", href="data:,"),
         tag("style", Markup(SHEET)),
     )
-    return ("<!DOCTYPE html>\n" + tag("html", head, body, lang="en")).encode("utf-8")
+    document = "<!DOCTYPE html>\n" + tag("html", head, body, lang="en")
+    # The path of a certificate may be no UTF-8.
+    return document.encode("utf-8", "backslashreplace")
 
 
 def _state(shown: Shown) -> str:

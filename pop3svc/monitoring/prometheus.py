@@ -67,14 +67,19 @@ def _family(measure: Measure, values: dict[Labels, Number]) -> Metric:
         histogram = HistogramMetricFamily(name, measure.text, labels=measure.labels)
         for labels, value in values.items():
             assert isinstance(value, tuple)
-            histogram.add_metric(list(labels), _buckets(measure, value[0]), value[1])
+            histogram.add_metric(_utf8(labels), _buckets(measure, value[0]), value[1])
         return histogram
     make = CounterMetricFamily if measure.kind == "counter" else GaugeMetricFamily
     family = make(name, measure.text, labels=measure.labels)
     for labels, value in values.items():
         assert not isinstance(value, tuple)
-        family.add_metric(list(labels), value)
+        family.add_metric(_utf8(labels), value)
     return family
+
+
+def _utf8(labels: Labels) -> list[str]:
+    """The path of a certificate may be no UTF-8, and the library would show nothing at all."""
+    return [each.encode("utf-8", "backslashreplace").decode() for each in labels]
 
 
 def _buckets(measure: Measure, counts: tuple[int, ...]) -> list[tuple[str, float]]:

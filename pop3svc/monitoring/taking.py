@@ -36,6 +36,8 @@ from .reached import BY_POOLS, reached
 # How often it is looked how late a timer is.
 _DELAY_LOOKS = 1.0
 _PAGE_OCTETS = os.sysconf("SC_PAGE_SIZE")
+# A parent has them as its workers do, and never has work for them.
+_SERVING_POOLS = frozenset(name for names in BY_POOLS.values() for name in names)
 
 
 class Taking(Service):
@@ -188,7 +190,8 @@ class Taking(Service):
             pools.setdefault(pool.name, []).append(pool)
         for name, each in pools.items():
             taken.put("pool_pending", sum(one.pending for one in each), name)
-            taken.put("pool_bound", sum(one.most for one in each), name)
+            if self._serves or name not in _SERVING_POOLS:
+                taken.put("pool_bound", sum(one.most for one in each), name)
             taken.put("pool_refused_total", sum(one.refused for one in each), name)
 
     def _takeProcess(self, taken: Taken) -> None:

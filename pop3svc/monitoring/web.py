@@ -183,6 +183,11 @@ class _Channel(HTTPChannel):
             self._deadline.cancel()
         super().connectionLost(reason)
 
+    def dataReceived(self, data: bytes) -> None:
+        """Of a connection that is over TLS still hands on what comes, and Twisted fails there."""
+        if not self.transport.disconnecting:
+            super().dataReceived(data)
+
     def headerReceived(self, line: bytes) -> bool:
         """What comes with a body is refused before the body comes."""
         name, _, value = line.partition(b":")

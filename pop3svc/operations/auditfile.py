@@ -88,6 +88,10 @@ class AuditFile:
 
         @raise SettingError: it cannot be written to; the old one stays.
         """
+        if self._path == "-":
+            # It has no name; and what is called so now is a worker's pipe to its parent,
+            # or nothing, since twistd went into the background.
+            return
         descriptor = self._open()
         self._write()
         self.descriptor, old = descriptor, self.descriptor
