@@ -30,18 +30,20 @@ def main(words: Sequence[str] | None = None) -> int:
     @param words: of the command line, by default of this process.
     @return: the exit status.
     """
-    words = sys.argv[1:] if words is None else words
+    words = list(sys.argv[1:] if words is None else words)
     try:
         arguments = _parser(words).parse_args(words)
         status: int = arguments.run(arguments)
         return status
     except (KeyboardInterrupt, EOFError):
-        _complain("nothing was done, because no password was given")
+        isPasswd = words[:1] == ["passwd"]
+        why = "nothing was done, because no password was given" if isPasswd else "stopped"
+        _complain(why)
     except OSError as error:
         _complain(f"{error.filename or 'the terminal'}: {error.strerror or error}")
     except ValueError as error:
         _complain(str(error))
-    return 2 if words[0] in _ANSWERING else 1
+    return 2 if words and words[0] in _ANSWERING else 1
 
 
 class _Parser(argparse.ArgumentParser):

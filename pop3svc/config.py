@@ -123,7 +123,8 @@ class ConfigFile:
         for key in table:
             if key not in _LISTENER_KEYS:
                 raise SettingError(
-                    f"{self._where('listener', n, key)}: " + _unknown(key, _LISTENER_KEYS)
+                    f"{self._where('listener', n, key)}: "
+                    + _unknown(key, _LISTENER_KEYS, " of a listener")
                 )
         endpoint = table.get("endpoint")
         if not isinstance(endpoint, str):
@@ -212,9 +213,9 @@ def _scalar(where: str, key: str, value: object) -> str:
     return str(value)
 
 
-def _unknown(key: str, known: Collection[str]) -> str:
+def _unknown(key: str, known: Collection[str], of: str = "") -> str:
     if key in [optionName(each.name) for each in fields(Limits)]:
         return f"{key} is a limit; write it into the table [limits]"
     near = get_close_matches(key, known, n=1)
     hint = f"; did you mean {near[0]}?" if near else ""
-    return f"there is no setting {key!r}{hint}"
+    return f"there is no setting {key!r}{of}{hint}"

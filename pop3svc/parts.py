@@ -121,7 +121,10 @@ def makeOneChecker(description: str) -> ICredentialsChecker:
         raise SettingError(
             f"--auth {kind}: there is no such kind; --help-auth lists them"
         ) from error
-    except (InvalidAuthArgumentString, OSError) as error:
+    except SettingError:
+        raise
+    except (InvalidAuthArgumentString, OSError, ValueError) as error:
+        # Twisted's own has ValueError for a missing file.
         raise SettingError(f"--auth {description}: {error}") from error
 
 

@@ -192,7 +192,7 @@ class POP3Protocol(Connection):
         before = self._outlet.octets
         sent = await self._visit.send(effect.number, effect.opening, effect.lines, self._outlet)
         if self.transcript is not None:
-            self.transcript.sent(self._outlet.octets - before)
+            self.transcript.sent(self._outlet.octets - before, whole=sent)
         if sent:
             return self._session.transferred
         return lambda: self._session.transferFailed(begun=self._outlet.octets > before)

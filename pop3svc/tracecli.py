@@ -6,9 +6,11 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import socket
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 from .errors import SettingError
@@ -42,7 +44,7 @@ def _run(arguments: argparse.Namespace) -> int:
         "user": arguments.user,
         "network": arguments.network,
         "session": arguments.session,
-        "seconds": max(1, round(arguments.minutes * 60)),
+        "seconds": _seconds(arguments.minutes),
         "toLog": arguments.to_log,
     }
     try:
@@ -52,6 +54,13 @@ def _run(arguments: argparse.Namespace) -> int:
         # The service sees the connection end, and the trace with it.
         print("pop3svc: the trace is ended", file=sys.stderr)
     return 0
+
+
+def _seconds(minutes: float) -> int:
+    """@raise SettingError: no trace lasts so long."""
+    if not 0 < minutes * 60 < math.inf:
+        raise SettingError(f"--minutes is a number above 0, such as 10 or 0.5, not {minutes:g}")
+    return max(1, round(minutes * 60))
 
 
 def _configured(path: str | None) -> str:
@@ -79,13 +88,19 @@ def _answers(path: str, question: dict[str, Any]) -> Iterator[dict[str, Any]]:
                 f"no service answers at {path} ({error.strerror or error}); it must run, with"
                 " --control, and only root and its own user may ask it"
             ) from error
-        connection.sendall(json.dumps(question).encode() + b"\n")
-        ended = False
-        with connection.makefile("rb") as lines:
+        answered = ended = False
+        # Whether it is a reset or an end of file, the service has hung up.
+        with suppress(ConnectionError), connection.makefile("rb") as lines:
+            connection.sendall(json.dumps(question).encode() + b"\n")
             for line in lines:
                 answer = json.loads(line)
-                ended = "ended" in answer
+                answered, ended = True, "ended" in answer
                 yield answer
+        if not answered:
+            raise SettingError(
+                f"the service at {path} hung up without an answer; it ends, or there are as many"
+                " such commands already as its limit control-connections allows"
+            )
         if not ended:
             raise SettingError("the service ended, and the trace with it")
 

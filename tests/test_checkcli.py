@@ -14,6 +14,8 @@ from pathlib import Path
 from twisted.trial.unittest import TestCase
 
 from pop3svc import cli
+from pop3svc.demo import prepareDemo
+from pop3svc.options import Options
 
 from .pki import Authority
 from .running import ROOT, RunningService, freePort
@@ -141,6 +143,20 @@ class CheckTests(TestCase):
         self.assertEqual(status, 0)
         self.assertIn("the start would make", said)
         self.assertFalse(os.path.exists(directory))
+
+    def test_demoOfRoot(self) -> None:
+        """Which is served, and so is no error."""
+        words = ["--demo", "--demo-directory", f"{self.folder}/demo"]
+        self.patch(os, "getresuid", lambda: (0, 0, 0))
+        options = Options()
+        options.parseOptions(words)
+        with redirect_stdout(StringIO()):
+            prepareDemo(options)
+        status, said, _ = self.check(*words)
+        self.assertEqual(status, 0, said)
+        self.assertIn("root, for the demo's own maildrops alone", said)
+        status, said, _ = self.check(*words, "--pop3", "tcp:0")
+        self.assertEqual(status, 1, said)
 
     def test_allOptions(self) -> None:
         """Whatever twistd pop3svc takes; what ends it at once is not there."""

@@ -112,3 +112,28 @@ class FilesTests(TestCase):
             facts(self.check("control", self.path)),
             [f"--control {self.path} is there: of a service that runs, or left by one"],
         )
+
+    def test_controlLeftBehind(self) -> None:
+        """In a directory in which it cannot be replaced."""
+        path = os.path.relpath(self.path)
+        with socket.socket(socket.AF_UNIX) as server:
+            server.bind(path)
+        with mock.patch("os.access", lambda path, mode: False):
+            self.assertIn("no file may be made in", errors(self.check("control", self.path))[0])
+
+    def test_device(self) -> None:
+        for path in ("/dev/null", self.path):
+            if path == self.path:
+                os.mkfifo(path)
+            self.assertEqual(
+                facts(self.check("audit-log", path)),
+                [f"--audit-log {path}: whether it takes lines shows at the start"],
+            )
+
+    def test_secondName(self) -> None:
+        """Such a file root does not hand over: it may be one of its own."""
+        Path(self.path).touch()
+        os.link(self.path, self.path + "2")
+        self.assertEqual(errors(self.check("audit-log", self.path)), [])
+        [sentence] = errors(self.check("audit-log", self.path, changed=True))
+        self.assertIn(f"{self.path} is a hard link, and will not be given to", sentence)

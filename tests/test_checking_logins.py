@@ -124,6 +124,17 @@ class ListenersTests(TestCase):
         for endpoint in ("tcp:0:interface=127.0.0.1", "tcp6:0:interface=\\:\\:1"):
             self.assertEqual(warnings(self.check("--pop3", endpoint, *always)), [], endpoint)
 
+    def test_alwaysForSome(self) -> None:
+        """Networks keep others out, but not where it is the proxy that connects."""
+        listener = '[[listener]]\ntls = "none"\nclear-text-logins = "always"\n'
+        listener += 'networks = ["192.0.2.64/28"]\n'
+        section = self.check(config=listener + 'endpoint = "tcp:0"\n')
+        self.assertEqual(warnings(section), [])
+        for endpoint in ("haproxy:tcp:0", "haproxy:tcp:0:interface=127.0.0.1"):
+            section = self.check(config=f'{listener}endpoint = "{endpoint}"\n')
+            [sentence] = warnings(section)
+            self.assertIn("passwords are taken in the clear from everywhere", sentence)
+
     def test_tls(self) -> None:
         words = (*self.certificate(), "--mechanism", "PLAIN", "--mechanism", "USER")
         section = self.check("--pop3", "tcp:0", "--pop3s", "tcp:0", *words)

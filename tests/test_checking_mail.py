@@ -8,7 +8,7 @@ from unittest import mock
 from twisted.trial.unittest import TestCase
 
 from pop3svc.account import Account
-from pop3svc.checking.findings import Section
+from pop3svc.checking.findings import Section, counted
 from pop3svc.checking.mail import _inUse, checkMaildrops
 from pop3svc.limits import Limits
 from pop3svc.maildrops.files import Directory
@@ -115,10 +115,23 @@ class MailTests(TestCase):
         self.assertEqual(
             facts(self.check("mbox"))[2:], ["there is no file yet, which is an empty maildrop"]
         )
-        path.write_bytes(b"From x\n\n\n")
-        before = self.everything()
-        self.assertEqual(facts(self.check("mbox"))[2:], ["an mbox of 9 octets"])
-        self.assertEqual(self.everything(), before)
+        for octets in (b"From x Thu Jan  1 00:00:00 1970\n\n\n", b"", b"\n"):
+            path.write_bytes(octets)
+            os.utime(path, (1, 2))
+            before = self.everything()
+            self.assertEqual(
+                facts(self.check("mbox"))[2:], [f"an mbox of {counted(len(octets), 'octet')}"]
+            )
+            self.assertEqual(self.everything(), before)
+            # There is still new mail for whoever asks a shell.
+            self.assertEqual(path.stat().st_atime, 1)
+        os.link(path, f"{path}2")
+        [sentence] = errors(self.check("mbox"))
+        self.assertIn(f"{path} has a second name (a hard link), and is not served", sentence)
+        path.unlink()
+        path.write_bytes(b"Dear Karl,\n")
+        [sentence] = errors(self.check("mbox"))
+        self.assertIn(f"{path} does not begin with a line 'From ...', and is not served", sentence)
         path.unlink()
         path.mkdir()
         [sentence] = errors(self.check("mbox"))

@@ -141,6 +141,21 @@ class PortTests(TestCase):
             self.assertIn(sentence, facts(section)[0])
         self.assertRaises(SettingError, checked, "tcp:pop3-but-not-really")
 
+    def test_systemd(self) -> None:
+        """Only whether the port is handed over is not known; the rest is."""
+        [sentence] = facts(checked("systemd:domain=INET:index=999"))
+        self.assertIn("systemd hands the port over", sentence)
+        for endpoint in ("systemd:domain=INET", "systemd:INET", "systemd:domain=INET:index=x"):
+            self.assertRaises(SettingError, checked, endpoint)
+
+    def test_zone(self) -> None:
+        """An address that needs the interface is bound with it, as Twisted does."""
+        with mock.patch.object(socket.socket, "bind") as bind:
+            self.assertEqual(
+                facts(checked("tcp6:110:interface=fe80\\:\\:1%lo")), ["the port is free"]
+            )
+        bind.assert_called_once_with(("fe80::1", 110, 0, socket.if_nametoindex("lo")))
+
     def test_noPort(self) -> None:
         for number in (-1, 65536):
             self.assertEqual(
@@ -167,3 +182,17 @@ class PortTests(TestCase):
             facts(checked(f"unix:{path}")),
             ["the socket is in use by a service that runs already"],
         )
+
+    def test_socketLeft(self) -> None:
+        """What is there already, Twisted removes only where its own lock was left, too."""
+        path = os.path.relpath(self.mktemp())
+        with socket.socket(socket.AF_UNIX) as server:
+            server.bind(path)
+        sentence = f"{path} is there already; remove it, or name another one"
+        self.assertEqual(errors(checked(f"unix:{path}")), [sentence])
+        # Of no process.
+        os.symlink(str(1 << 30), path + ".lock")
+        self.assertEqual(facts(checked(f"unix:{path}")), ["the socket can be made"])
+        os.remove(path)
+        Path(path).touch()
+        self.assertEqual(errors(checked(f"unix:{path}")), [sentence])

@@ -10,6 +10,7 @@ from twisted.trial.unittest import TestCase
 from pop3svc.checking import whole
 from pop3svc.checking.findings import Findings
 from pop3svc.checking.whole import check
+from pop3svc.workers import parent
 
 from .checks import errors, facts, optionsOf, warnings
 
@@ -80,3 +81,13 @@ class WholeTests(TestCase):
         self.patch(os, "getresuid", lambda: (0, 0, 0))
         findings = self.check(become=pwd.getpwnam("root"))
         self.assertIn("this would serve as root", errors(findings.sections[1])[0])
+
+    def test_workers(self) -> None:
+        """What the start would refuse."""
+        words = ("--workers", "2", "--maildrop", "memory:")
+        section = self.check(*words).sections[5]
+        self.assertIn("--maildrop memory: is of one process", errors(section)[0])
+        self.patch(parent, "outOfReach", lambda uid, gid, paths: "/root/bin/python3")
+        section = self.check(*words, become=NOBODY).sections[5]
+        self.assertIn("--workers runs /root/bin/python3 again under --uid", errors(section)[1])
+        self.assertEqual(errors(self.check("--maildrop", "memory:").sections[5]), [])

@@ -289,3 +289,26 @@ class OtherTests(CommandTestCase):
             with redirect_stdout(out):
                 self.assertEqual(self.assertRaises(SystemExit, cli.main, words).code, 0)
             self.assertIn("usage: pop3svc", out.getvalue())
+
+    def test_nothing(self) -> None:
+        err = StringIO()
+        with redirect_stderr(err):
+            self.assertEqual(cli.main([]), 1)
+        self.assertEqual(
+            err.getvalue(),
+            "pop3svc: the following arguments are required: COMMAND; see pop3svc --help\n",
+        )
+
+    def test_interrupted(self) -> None:
+        """A command that asks for no password speaks of none."""
+        for words, why in (
+            (["check"], "stopped"),
+            (["passwd", "list", "x"], "nothing was done, because no password was given"),
+        ):
+            err = StringIO()
+            with (
+                redirect_stderr(err),
+                mock.patch("argparse.ArgumentParser.parse_args", side_effect=KeyboardInterrupt),
+            ):
+                cli.main(words)
+            self.assertEqual(err.getvalue(), f"pop3svc: {why}\n")

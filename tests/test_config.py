@@ -176,12 +176,13 @@ class ListenersTests(TestCase):
             ),
             (
                 table + "\n" + table + 'minimum_tls = "1.0"',
-                "6: there is no setting 'minimum_tls'; did you mean minimum-tls?",
+                "6: there is no setting 'minimum_tls' of a listener; did you mean minimum-tls?",
             ),
             (
                 table + "idle-seconds = 1",
                 "3: idle-seconds is a limit; write it into the table [limits]",
             ),
+            (table + 'http = "tcp:1"', "3: there is no setting 'http' of a listener"),
             (table + 'tls = "yes"', "3: tls is one of none, stls, implicit, not 'yes'"),
             (table + "tls = ['none']", "3: tls is one of none, stls, implicit, not ['none']"),
             (

@@ -64,6 +64,14 @@ class RecordTests(SynchronousTestCase):
                     self.assertEqual((other.event, other.values), (event.name, event.example))
                     self.assertIn("08:00:0", other.time)
 
+    def test_behindTheJournal(self) -> None:
+        """What --audit-log - writes to standard output."""
+        wanted = Record("2027-01-15T08:00:00.500Z", "login", EVENTS["login"].example)
+        for front in ("Jan 15 08:00:01 mail pop3svc[7]: ", "2027-01-15T08:00:01.1+00:00 m x[7]: "):
+            for form in FORMATS:
+                own = asLine(form, "login", EVENTS["login"].example, STAMP)
+                self.assertEqual(parse((front + own).encode()), wanted)
+
     def test_others(self) -> None:
         """Lines that are no event's, also where somebody would have them look so."""
         for octets in (

@@ -5,12 +5,21 @@ from pathlib import Path
 
 from twisted.trial.unittest import TestCase
 
-from pop3svc.parts import allListeners, filesReadAgain, missing, readSecret
+from pop3svc.errors import SettingError
+from pop3svc.parts import allListeners, filesReadAgain, makeOneChecker, missing, readSecret
 from pop3svc.service import makeService
 
 from .checks import optionsOf
 from .pki import Authority
 from .running import freePort
+
+
+class CheckerTests(TestCase):
+    def test_noArgument(self) -> None:
+        """Twisted's own raises ValueError."""
+        with self.assertRaises(SettingError) as caught:
+            makeOneChecker("file")
+        self.assertEqual(str(caught.exception), "--auth file: 'file' requires a filename")
 
 
 class LoginsTests(TestCase):

@@ -88,6 +88,24 @@ class TraceCommandTests(SynchronousTestCase):
             (1, "", "pop3svc: there are 4 traces already\n"),
         )
 
+    def test_minutes(self) -> None:
+        for minutes in ("inf", "nan", "0", "-5", "1e308"):
+            status, _, err = self.trace("--control", self.path, "--user", "a", "--minutes", minutes)
+            self.assertEqual(status, 1)
+            self.assertIn("--minutes is a number above 0, such as 10 or 0.5, not", err)
+
+    def test_hungUp(self) -> None:
+        """A service that has as many such connections as it may closes at once."""
+        with socket.socket(socket.AF_UNIX) as listener:
+            listener.bind(self.path)
+            listener.listen()
+            thread = Thread(target=lambda: listener.accept()[0].close())
+            thread.start()
+            self.addCleanup(thread.join)
+            status, _, err = self.trace("--control", self.path, "--user", "karl")
+        self.assertEqual(status, 1)
+        self.assertIn(f"the service at {self.path} hung up without an answer; it ends, or", err)
+
     def test_serviceEnds(self) -> None:
         self.serve(BEGAN)
         status, _, err = self.trace("--control", self.path, "--user", "karl")

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from pop3svc.errors import SettingError
+from pop3svc.errors import MessageVanished, SettingError
 from pop3svc.limits import Limits
 from pop3svc.operations.audit import Subject
 from pop3svc.operations.questions import Questions
@@ -163,6 +163,46 @@ class TracesTests(SynchronousTestCase):
         self.assertEqual(
             self.take()[:4], [*LOGIN[:1], "C: USER joe", *LOGIN[2:3], "C: PASS (hidden, 5 octets)"]
         )
+
+    def test_otherAfterAll(self) -> None:
+        """Karl's password was wrong, and then joe is in: his session is not karl's."""
+        self.make()
+        self.take()
+        joe = self.another()
+        joe.send(b"USER karl\r\nPASS wrong\r\nUSER joe\r\nPASS a b \r\n")
+        self.take()
+        joe.send(b"STAT\r\n")
+        self.assertEqual(self.take(), [])
+        self.assertIsNone(joe.protocol.transcript)
+
+    def test_failed(self) -> None:
+        """What was not sent is not told as if it had been."""
+        self.make()
+        self.connection.login()
+        self.take()
+        maildrop = self.connection.maildrop
+        maildrop.failing["open"] = MessageVanished("it is gone")
+        self.connection.send(b"RETR 1\r\n")
+        self.assertEqual(
+            self.take(),
+            [
+                "C: RETR 1",
+                "S: +OK 120 octets",
+                "*: that was to be a message, and nothing was, also no +OK, sent",
+                "S: -ERR [SYS/TEMP] this message cannot be read at the moment",
+            ],
+        )
+
+    def test_meanwhile(self) -> None:
+        """What is on its way already when the trace begins."""
+        self.make()
+        self.connection.login()
+        self.connection.maildrop.held.add("open")
+        self.connection.send(b"TOP 1 0\r\n")
+        self.take()
+        self.connection.maildrop.go("open")
+        [line] = self.take()
+        self.assertEqual(line[:24], "*: that was an answer, 4")
 
     def test_before(self) -> None:
         """Of what came before so much is kept."""

@@ -22,6 +22,8 @@ def checkFirstFiles(section: Section, options: Options) -> None:
         section.tell("audit lines go to twistd's log")
     elif audit == "-":
         section.tell("audit lines go to standard output")
+    elif _isOfKind(audit, stat.S_IFCHR) or _isOfKind(audit, stat.S_IFIFO):
+        section.tell(f"--audit-log {audit}: whether it takes lines shows at the start")
     else:
         _checkWritable(section, "--audit-log", audit)
     if options["secret"]:
@@ -41,6 +43,11 @@ def checkLaterFiles(section: Section, options: Options, changed: bool) -> None:
             f"--audit-log: root makes {audit} at the start, and after logs were rotated the"
             " service's user cannot; give the directory to that user"
         )
+    if changed and audit not in (None, "-") and _hasSecondName(audit):
+        section.error(
+            f"--audit-log: {audit} is a hard link, and will not be given to the service's user;"
+            " remove it, or name another one"
+        )
     if options["throttle-state"]:
         _checkWritable(section, "--throttle-state", options["throttle-state"], replaced=True)
     if options["control"]:
@@ -50,7 +57,7 @@ def checkLaterFiles(section: Section, options: Options, changed: bool) -> None:
                 f"--control: the path of a socket has {SOCKET_PATH_OCTETS} octets at the most;"
                 " name another one"
             )
-        elif not os.path.lexists(path) or not stat.S_ISSOCK(os.lstat(path).st_mode):
+        elif not (_isOfKind(path, stat.S_IFSOCK) and _mayMakeFiles(os.path.dirname(path))):
             _checkWritable(section, "--control", path, replaced=True, kind=stat.S_IFSOCK)
         else:
             section.tell(f"--control {path} is there: of a service that runs, or left by one")
@@ -70,7 +77,7 @@ def _checkWritable(
             f"{name}: there is no directory {folder}, or it may not be entered; make it for the"
             " service's user"
         )
-    elif isThere and stat.S_IFMT(os.lstat(path).st_mode) != kind:
+    elif isThere and not _isOfKind(path, kind):
         section.error(f"{name}: {path} is there, and of another kind; name another one")
     elif isThere and not replaced and not os.access(path, os.W_OK):
         section.error(f"{name}: {path} may not be written to; give it to the service's user")
@@ -80,6 +87,14 @@ def _checkWritable(
         )
     else:
         section.tell(f"{name} {path} {'can be written to' if isThere else 'would be made'}")
+
+
+def _isOfKind(path: str, kind: int) -> bool:
+    return os.path.lexists(path) and stat.S_IFMT(os.lstat(path).st_mode) == kind
+
+
+def _hasSecondName(path: str) -> bool:
+    return _isOfKind(path, stat.S_IFREG) and os.lstat(path).st_nlink > 1
 
 
 def _mayMakeFiles(folder: str) -> bool:

@@ -31,7 +31,7 @@ from .ports import Port, checkPort
 # Of these the arguments hold no secret.
 _PLAIN_KINDS = ("passwd", "file", "pam", "checkpassword", "oauth2")
 # Nobody from elsewhere gets to such an endpoint.
-_NEAR = re.compile(r"\Aunix:|:interface=(?:127\.|\\:\\:1(?:\Z|:))")
+_NEAR = re.compile(r"\A(?!haproxy:)(?:unix:|.*:interface=(?:127\.|\\:\\:1(?:\Z|:)))")
 _TAKES = {
     IUsernamePassword: "passwords",
     IUsernameHashedPassword: "digests of passwords (CRAM-MD5, APOP)",
@@ -100,7 +100,7 @@ def checkListeners(
                 tls = sets.of(each)
         if chain is not None:
             _tellWays(section, options, each, chain, tls)
-        if each.minimumTLS in ("1.0", "1.1") and not each.networks and each.tls != "none":
+        if each.minimumTLS in ("1.0", "1.1") and _isForAll(each) and each.tls != "none":
             section.warn(
                 f"TLS {each.minimumTLS} is weak, and spoken with everybody here; add networks ="
                 " [...] for those that need it",
@@ -133,13 +133,18 @@ def _tellWays(
         nothing = "nothing" if "TLS" in name or stls is None else "nothing before STLS"
         section.tell(f"{name}: {' '.join(names) or nothing}", 1)
     far = met.get("in the clear, from elsewhere")
-    onlyNear = _NEAR.search(settings.endpoint) is not None
-    if far is not None and far.passwordsHere and far.passwords and not onlyNear:
+    isForAll = _isForAll(settings) and _NEAR.match(settings.endpoint) is None
+    if far is not None and far.passwordsHere and far.passwords and isForAll:
         section.warn(
             "passwords are taken in the clear from everywhere, and whoever listens on the way"
             " reads them; set clear-text-logins to loopback, or to never",
             1,
         )
+
+
+def _isForAll(settings: ListenerSettings) -> bool:
+    """A proxy may be the only one that connects, and tells for whom."""
+    return settings.proxied or not settings.networks
 
 
 def _merged(ways: dict[str, list[str]]) -> list[tuple[str, list[str]]]:

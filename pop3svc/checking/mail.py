@@ -12,6 +12,8 @@ from ..account import Account
 from ..errors import MaildropUnavailable
 from ..limits import Limits
 from ..maildrops.files import Directory
+from ..maildrops.mboxfiles import MboxFile, NotAnMbox
+from ..maildrops.mboxlines import LINE_OCTETS, separatorOctets
 from ..maildrops.paths import NamedPlace, PathTemplate
 from ..maildrops.registry import makeSource
 from ..maildrops.sidefiles import SidePlaces
@@ -120,9 +122,31 @@ def _checkMbox(section: Section, path: bytes) -> None:
                 " service's user the group mail",
                 1,
             )
+        elif trouble := _troubleWith(path):
+            section.error(f"{shown} {trouble}, and is not served; look at it, and mend it", 1)
         else:
             section.tell(f"an mbox of {counted(os.stat(path).st_size, 'octet')}", 1)
     elif os.path.isdir(folder):
         section.tell("there is no file yet, which is an empty maildrop", 1)
     else:
         section.error(f"the directory {os.fsdecode(folder)} is not there; make it", 1)
+
+
+def _troubleWith(path: bytes) -> str:
+    """@return: why a file that can be read is no mbox; empty if it is one."""
+    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    try:
+        # By the time of the last reading shells know whether there is new mail.
+        descriptor = os.open(path, flags | os.O_NOATIME)
+    except PermissionError:
+        descriptor = os.open(path, flags)
+    try:
+        file = MboxFile(descriptor, writable=False)
+        head = file.read(LINE_OCTETS, 0)
+        start = len(head) - len(head.lstrip(b"\r\n"))
+        isMbox = start == os.fstat(descriptor).st_size or separatorOctets(file, start)
+        return "" if isMbox else "does not begin with a line 'From ...'"
+    except NotAnMbox as error:
+        return str(error)
+    finally:
+        os.close(descriptor)

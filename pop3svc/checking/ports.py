@@ -7,6 +7,7 @@ from __future__ import annotations
 import errno
 import os
 import socket
+import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import Any
 
 from twisted.internet.protocol import ServerFactory
 
+from ..errors import SettingError
 from ..listeners import ListenerSettings, makeEndpoint
 from .findings import Section
 
@@ -65,6 +67,7 @@ def checkPort(section: Section, settings: ListenerSettings, before: list[Port]) 
     """
     kind = settings.endpoint.removeprefix(_PROXIED).partition(":")[0]
     if kind == "systemd":
+        _checkHandedOver(settings.endpoint)
         section.tell("systemd hands the port over; whether it does shows at the start", 1)
         return
     asked = _Asked()
@@ -87,6 +90,17 @@ def checkPort(section: Section, settings: ListenerSettings, before: list[Port]) 
         before.append(port)
 
 
+def _checkHandedOver(endpoint: str) -> None:
+    """
+    @raise SettingError: it would be wrong under systemd, too, which alone has what it names.
+    """
+    try:
+        makeEndpoint(None, endpoint)
+    except SettingError as error:
+        if not isinstance(error.__cause__, LookupError):
+            raise
+
+
 def _checkTCP(section: Section, port: Port) -> None:
     """
     A socket is bound and closed, as the service would bind it; it never listens, so
@@ -95,13 +109,22 @@ def _checkTCP(section: Section, port: Port) -> None:
     try:
         with socket.socket(port.family, socket.SOCK_STREAM) as trial:
             trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            trial.bind((port.interface.partition("%")[0], port.number))
+            trial.bind(_address(port))
     except OverflowError:
         section.error(f"there is no port {port.number}; name one from 1 to 65535", 1)
     except OSError as error:
         _tellWhy(section, port, error)
     else:
         section.tell("the port is free", 1)
+
+
+def _address(port: Port) -> Any:
+    """As Twisted takes it: a zone, as in fe80::1%eth0, is a number of the kernel's."""
+    if "%" not in port.interface:
+        return port.interface, port.number
+    flags = socket.AI_NUMERICHOST
+    [found, *_] = socket.getaddrinfo(port.interface, port.number, port.family, flags=flags)
+    return found[4]
 
 
 def _tellWhy(section: Section, port: Port, error: OSError) -> None:
@@ -154,7 +177,11 @@ def _checkPath(section: Section, path: str) -> None:
     except PermissionError:
         section.tell("the socket is in use by a process of another user", 1)
     except (OSError, ValueError):
-        if os.access(folder, os.W_OK | os.X_OK):
+        # Twisted removes a socket if its lock is that of a process which is no more.
+        isThere, isLocked = os.path.lexists(path), os.path.lexists(path + ".lock")
+        if isThere and not (isLocked and stat.S_ISSOCK(os.lstat(path).st_mode)):
+            section.error(f"{path} is there already; remove it, or name another one", 1)
+        elif os.access(folder, os.W_OK | os.X_OK):
             section.tell("the socket can be made", 1)
         else:
             section.error(

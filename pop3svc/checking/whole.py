@@ -13,6 +13,7 @@ from ..account import Account
 from ..operations.privileges import dropsRoot, unreadableAfter
 from ..options import Options
 from ..parts import allListeners, filesReadAgain, missing
+from ..workers.parent import checkPrograms, checkShareable
 from .files import checkFirstFiles, checkLaterFiles
 from .findings import Findings, Section
 from .logins import checkCheckers, checkListeners
@@ -56,6 +57,8 @@ def check(
     checkPages(places, options["http"], options["http-token"], ports)
     machine = section("What it may use")
     checkLimits(machine, options.limits, options.workers)
+    if options.workers > 1:
+        _checkWorkers(machine, options, become)
     checkLibraries(machine)
     files = section("Its own files")
     checkFirstFiles(files, options)
@@ -74,6 +77,15 @@ def _checkOptions(section: Section, options: Options) -> None:
         section.tell(f"{options['config']} is read; the command line wins over it")
     for sentence in missing(options):
         section.error(sentence)
+
+
+def _checkWorkers(section: Section, options: Options, become: pwd.struct_passwd | None) -> None:
+    if options.given["maildrop"]:
+        with section.trying():
+            checkShareable(options)
+    if become is not None:
+        with section.trying():
+            checkPrograms(become.pw_uid, become.pw_gid)
 
 
 def _checkUser(section: Section, options: Options, become: pwd.struct_passwd | None) -> None:

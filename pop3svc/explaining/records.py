@@ -16,12 +16,21 @@ from ..operations.schema import Value
 
 _LINE = re.compile(
     r"""
-    # the time of --audit-log, syslog or twistd; the host and the program of syslog
+    # the time of --audit-log, syslog or twistd; the host and the program of syslog, behind
+    # which may stand one more time, of --audit-log - or twistd
     (?P<time>\d{4}-\d\d-\d\dT[\d:.]+(?:Z|[+-]\d\d:?\d\d)|[A-Z][a-z]{2}\ [ \d]\d\ [\d:]{8})?
     (?:\ ?[\w.-]+\ [\w./-]+(?:\[\d+\])?:)?
-    (?:\ ?(?P<inner>\d{4}-\d\d-\d\dT[\d:]+[+-]\d{4}))?
+    (?:\ ?(?P<inner>\d{4}-\d\d-\d\dT[\d:.]+(?:Z|[+-]\d{4})))?
     \ ?(?:\[(?:-|pop3svc[\w.]*\#(?P<level>\w+))\]|level=(?P<own>\w+))
     \ (?P<record>event=.*|\{"event":.*)
+    """,
+    re.VERBOSE,
+)
+# Of --audit-log - in JSON.
+_FRONT = re.compile(
+    r"""
+    (?:\d{4}-\d\d-\d\dT[\d:.]+(?:Z|[+-]\d\d:?\d\d)|[A-Z][a-z]{2}\ [ \d]\d\ [\d:]{8})?
+    \ ?[\w.-]+\ [\w./-]+(?:\[\d+\])?:\ (?P<record>\{"time":.*)
     """,
     re.VERBOSE,
 )
@@ -54,6 +63,9 @@ def parse(octets: bytes) -> Record | None:
     line = octets.decode("utf-8", "backslashreplace").rstrip()
     if line.startswith('{"time"'):
         return _json("", line)
+    front = _FRONT.match(line)
+    if front is not None:
+        return _json("", front["record"])
     found = _LINE.match(line)
     if found is None:
         return None

@@ -45,7 +45,8 @@ class Transcript:
         self._telling = list(telling)
         self._undecided = list(undecided)
         self._before: deque[Line] = deque(maxlen=before)
-        self._transfer = ""
+        # What is on its way already when the transcript begins.
+        self._transfer = "an answer"
 
     def heard(self, line: bytes, state: State) -> None:
         """@param state: what the line is for."""
@@ -80,12 +81,20 @@ class Transcript:
         for line in shownReply(octets):
             self._add("S", line)
 
-    def sent(self, octets: int) -> None:
-        """@param octets: of the answer in all; none if it failed."""
-        self._add("*", f"that was {self._transfer}, {octets} octets with its first and last line")
+    def sent(self, octets: int, whole: bool = True) -> None:
+        """
+        @param octets: of the answer in all, as far as it was sent.
+        @param whole: nothing has failed.
+        """
+        text = f"that was {self._transfer}, {octets} octets with its first and last line"
+        if not whole:
+            what = f"only {octets} octets were" if octets else "nothing was, also no +OK,"
+            text = f"that was to be {self._transfer}, and {what} sent"
+        self._add("*", text)
 
     def loggedIn(self) -> None:
         """Nobody else will log in here: traces of others are not for it."""
+        self._telling = [each for each in self._telling if each.matches(self._subject)]
         self._undecided = []
         self._before.clear()
         if not self._telling:

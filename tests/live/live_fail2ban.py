@@ -196,6 +196,12 @@ class LoginTests(FilterTestCase):
             self.assertEqual(service.stop(), 0)
             self.assertEqual(self.found(audit), guilty)
             self.assertEqual(self.found(self.log), [])
+            # As systemd and rsyslog keep what --audit-log - writes to standard output.
+            for front in ("Nov 22 02:13:26", "2026-11-22T02:13:26.123+00:00"):
+                lines = audit.read_text().splitlines()
+                shape = self.directory / f"{logFormat}.journal"
+                shape.write_text("".join(f"{front} mx1 pop3svc[77]: {each}\n" for each in lines))
+                self.assertEqual(self.found(shape), guilty, front)
 
     def test_unchecked(self) -> None:
         """Those whom the service itself has given up on."""
