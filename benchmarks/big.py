@@ -20,6 +20,7 @@ from .server import Server
 _POLL = "user,pass,stat,uidl,quit"
 # Some servers do not believe what has changed just now.
 _SETTLING = 0.1
+_STARTING = 2
 PARTS = ("first", "unchanged", "delivered")
 
 
@@ -108,6 +109,8 @@ def _memory(server: Server, messages: int) -> dict[str, int]:
         around.programs, server.port, plan, around.loadCores, "--hold", "1", "--patience", "300"
     ) as load:
         load.waitFor("ready")
+        # Of several processes some may have begun later.
+        time.sleep(_STARTING)
         before = server.account.memoryKiB()
         load.go()
         load.waitFor("held")
