@@ -114,11 +114,12 @@ class Connection(BoundedLineReceiver):
 
     def endNow(self, reason: str) -> None:
         """
-        End the session without UPDATE, for the service's own reasons.
+        End the session without UPDATE, for the service's own reasons. An UPDATE that has
+        begun ends by itself: what it removes may still be on its way to the peer.
 
         @param reason: a word for the log.
         """
-        if not self._ended:
+        if not (self._ended or self._isUpdating):
             self._end(reason)
 
     @property
@@ -163,6 +164,11 @@ class Connection(BoundedLineReceiver):
         raise NotImplementedError
 
     @property
+    def _isUpdating(self) -> bool:
+        """QUIT was given, and its reply is not yet."""
+        raise NotImplementedError
+
+    @property
     def _withheld(self) -> str:
         """The way to log in that was asked for in vain, because it is not offered here."""
         raise NotImplementedError
@@ -183,7 +189,8 @@ class Connection(BoundedLineReceiver):
         if isinstance(outcome, Failure):
             if not outcome.check(OutletClosed):
                 self.factory.audit.fault(self._subject, "waiting", outcome)
-            self.endNow("fault")
+            if not self._ended:
+                self._end("fault")
         elif not self._ended:
             self._tell(outcome)
         self._finish()
@@ -202,7 +209,8 @@ class Connection(BoundedLineReceiver):
 
     def outletStalled(self) -> None:
         """The peer takes nothing of what waits for it, so that it would take no goodbye."""
-        self.endNow("write-stall")
+        if not self._ended:
+            self._end("write-stall")
         self.transport.abortConnection()
 
     def _adjustPause(self) -> None:

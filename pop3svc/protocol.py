@@ -55,6 +55,10 @@ class POP3Protocol(Connection):
     # Lines -> the Session.
 
     @property
+    def _isUpdating(self) -> bool:
+        return self._session.state is State.UPDATE
+
+    @property
     def _withheld(self) -> str:
         return self._session.withheld
 

@@ -82,6 +82,22 @@ class WaitTests(TestCase):
         connection.lose()
         self.assertEqual(connection.maildrop.calls, ["close"])
 
+    def test_drainDuringUpdate(self) -> None:
+        """It ends as it would have: what was removed may still be on its way to the peer."""
+        connection = Connection()
+        connection.login()
+        connection.maildrop.held = {"remove"}
+        connection.send(b"DELE 1\r\nQUIT\r\n")
+        connection.received()
+        connection.protocol.endNow("drain")
+        self.assertFalse(connection.closing)
+        connection.maildrop.go("remove")
+        self.assertEqual(connection.received(), b"+OK pop3svc signing off (1 message left)\r\n")
+        self.assertTrue(connection.closing)
+        connection.lose()
+        [record] = connection.audit.events("logout")
+        self.assertEqual((record["reason"], record["deleted"]), ("quit", 1))
+
 
 class LostTests(TestCase):
     """The connection is lost in each wait: one logout, nothing removed."""
