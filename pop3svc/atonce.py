@@ -24,14 +24,7 @@ def start(work: Coroutine[Any, Any, T], done: Callable[[T | Failure], object]) -
     @param done: called with its result or failure; before this returns, if there was
         nothing to wait for.
     """
-    try:
-        waiting = work.send(None)
-    except StopIteration as end:
-        done(end.value)
-    except Exception:
-        done(Failure())
-    else:
-        waiting.addBoth(_goOn, work, done)
+    _goOn(None, work, done)
 
 
 def promise(work: Coroutine[Any, Any, T]) -> Deferred[T]:
@@ -46,7 +39,7 @@ def promise(work: Coroutine[Any, Any, T]) -> Deferred[T]:
 
 
 def _goOn(result: Any, work: Coroutine[Any, Any, T], done: Callable[[T | Failure], object]) -> None:
-    """@param result: of the Deferred that it awaits."""
+    """@param result: of the Deferred that it awaits; C{None} at its start."""
     try:
         if isinstance(result, Failure):
             waiting = result.throwExceptionIntoGenerator(work)

@@ -96,17 +96,30 @@ def makeEndpoint(reactor: Any, description: str) -> IStreamServerEndpoint:
         ) from error
 
 
+class _Around:
+    """A factory around another one."""
+
+    noisy = False
+
+    def __init__(self, inside: IProtocolFactory) -> None:
+        self._inside = inside
+
+    def doStart(self) -> None:
+        self._inside.doStart()
+
+    def doStop(self) -> None:
+        self._inside.doStop()
+
+
 @implementer(IProtocolFactory)
-class Fence:
+class Fence(_Around):
     """
     Lets only some networks through to a factory. Behind a proxy endpoint the
     proxy's own address counts: it is what connects.
     """
 
-    noisy = False
-
     def __init__(self, inside: IProtocolFactory, networks: Sequence[Network], audit: Audit) -> None:
-        self._inside = inside
+        super().__init__(inside)
         self._networks = networks
         self._audit = audit
 
@@ -120,12 +133,6 @@ class Fence:
         self._audit.strangerRefused(name)
         return None
 
-    def doStart(self) -> None:
-        self._inside.doStart()
-
-    def doStop(self) -> None:
-        self._inside.doStop()
-
 
 class _HangUp(Protocol):
     """Nobody is served."""
@@ -138,27 +145,16 @@ class _HangUp(Protocol):
 
 
 @implementer(IProtocolFactory)
-class NeverNone:
+class NeverNone(_Around):
     """
     Hangs up itself where a factory says C{None}. An endpoint with a TLS of its own, such
     as C{ssl:}, puts that around whatever it is told: such a connection would end with its
     peer alone, and be counted nowhere.
     """
 
-    noisy = False
-
-    def __init__(self, inside: IProtocolFactory) -> None:
-        self._inside = inside
-
     def buildProtocol(self, addr: IAddress) -> IProtocol:
         """@return: always one."""
         return self._inside.buildProtocol(addr) or _HangUp()
-
-    def doStart(self) -> None:
-        self._inside.doStart()
-
-    def doStop(self) -> None:
-        self._inside.doStop()
 
 
 class Listener(Service):

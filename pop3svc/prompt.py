@@ -11,7 +11,6 @@ dearer, by an eighth: between two of them whoever reads them has gone to sleep.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable
 from functools import partial
 from typing import Any, cast
@@ -119,9 +118,9 @@ class PromptServer(Server):
         self._toWrite = False
         try:
             why = self.doWrite()
-        except Exception:
+        except Exception as error:
             # As the reactor does it: this connection ends, and no other.
-            why = sys.exc_info()[1]
+            why = error
             self._log.failure("sending")
         if why is not None:
             self._lose(Failure(why))

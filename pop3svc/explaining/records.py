@@ -14,26 +14,23 @@ from dataclasses import dataclass
 
 from ..operations.schema import Value
 
+# The time of --audit-log, syslog or twistd; the host and the program of syslog.
+_TIME = r"\d{4}-\d\d-\d\dT[\d:.]+(?:Z|[+-]\d\d:?\d\d)|[A-Z][a-z]{2}\ [ \d]\d\ [\d:]{8}"
+_PROGRAM = r"\ ?[\w.-]+\ [\w./-]+(?:\[\d+\])?:"
+
 _LINE = re.compile(
-    r"""
-    # the time of --audit-log, syslog or twistd; the host and the program of syslog, behind
-    # which may stand one more time, of --audit-log - or twistd
-    (?P<time>\d{4}-\d\d-\d\dT[\d:.]+(?:Z|[+-]\d\d:?\d\d)|[A-Z][a-z]{2}\ [ \d]\d\ [\d:]{8})?
-    (?:\ ?[\w.-]+\ [\w./-]+(?:\[\d+\])?:)?
-    (?:\ ?(?P<inner>\d{4}-\d\d-\d\dT[\d:.]+(?:Z|[+-]\d{4})))?
+    rf"""
+    (?P<time>{_TIME})?
+    (?:{_PROGRAM})?
+    # one more time may stand there, of --audit-log - or twistd
+    (?:\ ?(?P<inner>\d{{4}}-\d\d-\d\dT[\d:.]+(?:Z|[+-]\d{{4}})))?
     \ ?(?:\[(?:-|pop3svc[\w.]*\#(?P<level>\w+))\]|level=(?P<own>\w+))
-    \ (?P<record>event=.*|\{"event":.*)
+    \ (?P<record>event=.*|\{{"event":.*)
     """,
     re.VERBOSE,
 )
 # Of --audit-log - in JSON.
-_FRONT = re.compile(
-    r"""
-    (?:\d{4}-\d\d-\d\dT[\d:.]+(?:Z|[+-]\d\d:?\d\d)|[A-Z][a-z]{2}\ [ \d]\d\ [\d:]{8})?
-    \ ?[\w.-]+\ [\w./-]+(?:\[\d+\])?:\ (?P<record>\{"time":.*)
-    """,
-    re.VERBOSE,
-)
+_FRONT = re.compile(rf'(?:{_TIME})?{_PROGRAM}\ (?P<record>\{{"time":.*)')
 _PAIR = re.compile(r'([A-Za-z]+)=("(?:[^"\\]|\\.)*"|[^\s"]+)(?: |$)')
 # As they are written: a user may be called 007.
 _NUMBER = re.compile(r"(?:0|-?[1-9][0-9]{0,17})(\.[0-9]{1,9})?\Z")

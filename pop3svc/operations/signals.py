@@ -35,14 +35,14 @@ def handleSignals(reactor: Any, reload: Callable[[], None]) -> None:
         for each in _ENDS:
             # Not SIG_IGN: Python complains about a signal that has come meanwhile.
             signal.signal(each, lambda *_: None)
-        reactor.callFromThread(_stop, reactor)
+        reactor.callFromThread(stopReactor, reactor)
 
     signal.signal(signal.SIGHUP, lambda *_: reactor.callFromThread(reload))
     for each in _ENDS:
         signal.signal(each, stop)
 
 
-def _stop(reactor: Any) -> None:
-    # It may be ending for another reason: a worker's parent has said so, for one.
+def stopReactor(reactor: Any) -> None:
+    """It may be ending for another reason: a signal, or a worker's parent has said so."""
     with suppress(ReactorNotRunning):
         reactor.stop()

@@ -4,15 +4,14 @@ What a worker does when its parent says so.
 
 from __future__ import annotations
 
-from contextlib import suppress
 from typing import Any
 
 from twisted.internet.defer import Deferred
-from twisted.internet.error import ReactorNotRunning
 
 from ..limits import Limits
 from ..operations.audit import Audit, Subject
 from ..operations.garbage import setAside
+from ..operations.signals import stopReactor
 from ..serving import POP3Service
 from .commands import Drain, Ping, Reload
 from .link import Part
@@ -92,9 +91,4 @@ class Duties(Part):
         if not self._ending:
             self._ending = True
             # First the answer.
-            self._reactor.callLater(0, self._stop)
-
-    def _stop(self) -> None:
-        # A signal may have been quicker.
-        with suppress(ReactorNotRunning):
-            self._reactor.stop()
+            self._reactor.callLater(0, stopReactor, self._reactor)

@@ -77,10 +77,10 @@ def _keepInherited() -> None:
 def _join(reactor: Any, made: Made) -> None:
     """The others first, and then those who want their mail."""
     from twisted.internet.defer import Deferred
-    from twisted.internet.error import ReactorNotRunning
     from twisted.internet.protocol import Factory
     from twisted.logger import Logger
 
+    from ..operations.signals import stopReactor
     from .commands import Ready
     from .link import Link
     from .orders import LINK
@@ -99,8 +99,7 @@ def _join(reactor: Any, made: Made) -> None:
     def fail(failure: Any) -> None:
         Logger().failure("this worker cannot begin", failure)
         # The parent may be gone, and have ended us by that.
-        with suppress(ReactorNotRunning):
-            reactor.stop()
+        stopReactor(reactor)
 
     with socket.socket(fileno=LINK) as end:
         end.setblocking(False)
